@@ -1,0 +1,3 @@
+"""Settings of the whole test suite."""
+
+pytest_plugins = ["headwater.testing.rows"]

@@ -1,0 +1,63 @@
+"""Headwater: real-time, event-driven systems for Python.
+
+Everything that an application needs day by day can be imported from here; see the guide for where each part is
+at home.
+"""
+
+from headwater.app import Application
+from headwater.cqrs.aggregate_process import Committed
+from headwater.cqrs.dispatch import Envelope, Outcome
+from headwater.cqrs.projection import Projection, TableProjection, answer, project
+from headwater.cqrs.query import Query
+from headwater.errors import HeadwaterError, Rejected
+from headwater.pubsub.broker import PubSub
+from headwater.runtime.exits import Down, Exit
+from headwater.runtime.genserver import GenServer
+from headwater.runtime.pid import Pid
+from headwater.runtime.reply import Deferred
+from headwater.runtime.restart import OneForOne
+from headwater.runtime.supervisor import Child, Supervisor
+from headwater.runtime.system import System
+from headwater.sourcing.aggregate import Aggregate, decide, evolve
+from headwater.sourcing.messages import Command, Event
+from headwater.store.model import Appended, Expected, Recorded, StoredEvent
+from headwater.store.store import EventStore
+from headwater.tables.table import Table
+from headwater.types import Position, Version
+
+__all__ = [
+    "Aggregate",
+    "Appended",
+    "Application",
+    "Child",
+    "Command",
+    "Committed",
+    "Deferred",
+    "Down",
+    "Envelope",
+    "Event",
+    "EventStore",
+    "Exit",
+    "Expected",
+    "GenServer",
+    "HeadwaterError",
+    "OneForOne",
+    "Outcome",
+    "Pid",
+    "Position",
+    "Projection",
+    "PubSub",
+    "Query",
+    "Recorded",
+    "Rejected",
+    "StoredEvent",
+    "Supervisor",
+    "System",
+    "Table",
+    "TableProjection",
+    "Version",
+    "answer",
+    "decide",
+    "evolve",
+    "project",
+]

@@ -1,0 +1,295 @@
+"""Application: an event-sourced system, put together from its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Final, TypeVar, cast
+from uuid import UUID
+
+from headwater.clock import Clock, Rng, SystemClock
+from headwater.codec import Codec, TypeRegistry
+from headwater.cqrs.aggregate_process import Committed
+from headwater.cqrs.dispatch import Dispatcher, Envelope, Outcome
+from headwater.cqrs.projection import Projection
+from headwater.cqrs.query import Query
+from headwater.cqrs.router import CommandRouter, QueryRouter
+from headwater.cqrs.view_process import ViewProcess, ViewStatus
+from headwater.errors import ApplicationError
+from headwater.pubsub.broker import PubSub
+from headwater.runtime.pid import Pid
+from headwater.runtime.supervisor import Child, Supervisor
+from headwater.runtime.system import System
+from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.messages import Command, Event
+from headwater.sourcing.repository import Repository
+from headwater.sourcing.timetravel import Horizon, Moment
+from headwater.store.model import Recorded
+from headwater.store.store import EventStore
+from headwater.telemetry import Telemetry
+from headwater.types import IdSource, Position
+
+AggregateT = TypeVar("AggregateT", bound=Aggregate)
+ProjectionT = TypeVar("ProjectionT", bound=Projection)
+Answer = TypeVar("Answer")
+
+DISPATCH_TIMEOUT: Final = 5.0
+"""Seconds that a command, a query or a wait may take, unless the call says otherwise."""
+
+IN_FLIGHT: Final = 500
+"""How many commands of a `dispatch_all` are under way at a time, unless the call says otherwise."""
+
+
+class Application:
+    """Aggregates that decide, a log that remembers, views that answer.
+
+        bank = Application("bank", store="sqlite:///bank.db", aggregates=[Account], projections=[Balances])
+
+        async with bank:
+            done = await bank.dispatch(Deposit("a-1", 50))
+            await bank.wait_for(Balances, done.position)
+            print(await bank.query(BalanceOf("a-1")))
+
+    On entering, the store is opened and every view follows the log to its head. On leaving, what was dispatched
+    becomes durable and is answered, then everything is closed.
+
+    Args:
+        name: for logs.
+        store: the URL of the event store: `sqlite:///relative.db` or `sqlite:////absolute/path.db`.
+        aggregates: the write side.
+        projections: the read side.
+        events: further classes of events that may be stored; those that an aggregate evolves or a projection
+            follows are known anyway.
+        clock: where the time comes from; the operating system by default.
+        rng: where chance comes from; seeded by the operating system by default.
+        telemetry: who wants to know; nobody by default.
+
+    Raises:
+        DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
+            one type name.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: str,
+        aggregates: Sequence[type[Aggregate]],
+        projections: Sequence[type[Projection]] = (),
+        events: Sequence[type[Event]] = (),
+        clock: Clock | None = None,
+        rng: Rng | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        self.name = name
+        self.aggregates = tuple(aggregates)
+        self.projections = tuple(projections)
+        self.pubsub = PubSub()
+        self.telemetry = telemetry or Telemetry(clock or SystemClock())
+        self.url = store
+        self._clock = clock or SystemClock()
+        self.codec = Codec(_registry(self.aggregates, self.projections, events))
+        self._commands = CommandRouter(self.aggregates)
+        self._queries = QueryRouter(self.projections)
+        self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
+        self._store: EventStore | None = None
+        self._dispatcher: Dispatcher | None = None
+
+    # --- write side ------------------------------------------------------------------------------------------
+
+    async def dispatch(
+        self,
+        command: Command,
+        *,
+        metadata: Mapping[str, object] | None = None,
+        id: UUID | None = None,  # noqa: A002 - the field's term
+        correlation: UUID | None = None,
+        timeout: float | None = DISPATCH_TIMEOUT,
+    ) -> Committed:
+        """Have a command decided, and wait until its events are durable.
+
+        Commands for one aggregate are decided in the order in which they are dispatched. If the caller is
+        cancelled or gives up, the command may or may not have an effect.
+
+        Args:
+            command: what is wanted.
+            metadata: stored beside each of its events.
+            id: identifies the command, made up if not given; its events carry it as their causation.
+            correlation: shared by everything that one outside cause led to; the command's id if not given.
+            timeout: seconds to wait for the answer; None waits for ever.
+
+        Raises:
+            Rejected: the aggregate said no. Nothing was stored.
+            UnknownCommand: no aggregate decides this command.
+            CommandFailed: `decide` or `evolve` raised something else. Nothing was stored.
+            ConflictNotResolved: another writer kept changing the stream. Nothing was stored.
+            StoreError: the events could not be stored.
+            DeadlineExceeded: no answer in time; the command may still take effect.
+        """
+        return await self._running().dispatch(Envelope(command, metadata, id, correlation), timeout)
+
+    async def dispatch_all(
+        self, commands: Iterable[Command | Envelope], *, in_flight: int = IN_FLIGHT
+    ) -> AsyncIterator[Outcome]:
+        """Have many commands decided, with several under way at a time, so that they share the disk's work.
+
+        Gives one outcome for each command, in the order of the commands; an error is an outcome too and doesn't
+        stop the others. Commands are taken from the iterable only as fast as they are answered. Commands for
+        one aggregate are decided in their order. When the loop over the outcomes is left early, commands under
+        way may or may not have an effect.
+
+        Args:
+            commands: commands, or `Envelope`s where metadata or ids are to be given.
+            in_flight: how many commands may be under way; at least 1.
+
+        Raises:
+            ValueError: `in_flight` is below 1.
+        """
+        if in_flight < 1:
+            raise ValueError(f"at least 1 command must be in flight, not {in_flight}")
+        async for outcome in self._running().dispatch_all(commands, in_flight):
+            yield outcome
+
+    # --- read side -------------------------------------------------------------------------------------------
+
+    async def query(self, query: Query[Answer], *, timeout: float | None = DISPATCH_TIMEOUT) -> Answer:
+        """Ask the view that answers this kind of query. It may lag behind the log: see `wait_for`.
+
+        Raises:
+            UnknownQuery: no projection answers it.
+            ViewFailed: the view stopped at an event that it couldn't digest.
+            DeadlineExceeded: no answer in time.
+        """
+        view = self._view(self._queries.route(query)).within(timeout)
+        return cast("Answer", await view.call(ViewProcess.ask, query))
+
+    async def wait_for(
+        self, view: type[Projection], position: int, *, timeout: float | None = DISPATCH_TIMEOUT
+    ) -> Position:
+        """Wait until a view has followed the log up to a position. Returns how far it has come.
+
+        Args:
+            view: one of the application's projections.
+            position: `Committed.position`, to read your own writes.
+            timeout: seconds; None waits for ever.
+
+        Raises:
+            UnknownView: the application has no such projection.
+            ViewFailed: the view stopped before that position.
+            DeadlineExceeded: it isn't there yet.
+        """
+        self._queries.check(view)
+        return await self._view(view).within(timeout).call(ViewProcess.reached, position)
+
+    async def views(self) -> list[ViewStatus]:
+        """How far each view has come, in the order in which they were given."""
+        return [await self._view(view).call(ViewProcess.status) for view in self.projections]
+
+    # --- history ---------------------------------------------------------------------------------------------
+
+    async def state(self, kind: type[AggregateT], id: str, *, at: Moment | None = None) -> AggregateT:  # noqa: A002
+        """An aggregate as it was at a moment, or as the log has it now: folded from its events, every time.
+
+        Args:
+            kind: its class.
+            id: which one.
+            at: a `Version`, a `Position` or a `datetime` with a time zone; None for now.
+
+        Raises:
+            TypeError, ValueError: `at` is no moment.
+            Undecodable, UnknownType: an event can't be read.
+        """
+        return (await Repository(self.store).load(kind, id, at)).aggregate
+
+    async def project(self, view: type[ProjectionT], *, at: Moment | None = None) -> ProjectionT:
+        """A view as it was at a moment, or as the log gives it now: built afresh, beside the running one.
+
+        Raises:
+            TypeError, ValueError: `at` is no moment.
+            Undecodable, UnknownType: an event that it follows can't be read.
+        """
+        horizon = Horizon(at)
+        projection = view()
+        types = view.type_names()
+        async for stored in self.store.raw_all():
+            if not horizon.includes(stored):
+                continue
+            if (stored.type, stored.schema) in types:
+                projection.follow(Recorded(self.store.decode(stored), stored))
+        return projection
+
+    async def live_state(self, kind: type[AggregateT], id: str) -> AggregateT | None:  # noqa: A002
+        """The state that decides the next command, out of the aggregate's process. None if it has none now.
+
+        It is the process's own object: read it before you await anything, and change nothing.
+        """
+        return cast("AggregateT | None", await self._running().inspect(kind, id))
+
+    # --- running ---------------------------------------------------------------------------------------------
+
+    @property
+    def store(self) -> EventStore:
+        """The event store.
+
+        Raises:
+            ApplicationError: the application is not running.
+        """
+        if self._store is None:
+            raise ApplicationError(f"application {self.name!r} is not running; use it in `async with`")
+        return self._store
+
+    @property
+    def system(self) -> System:
+        """The processes: start your own beside the application's."""
+        return self._system
+
+    async def __aenter__(self) -> Application:
+        if self._store is not None:
+            raise ApplicationError(f"application {self.name!r} is running already")
+        store = await EventStore.open(self.url, self.codec, clock=self._clock, telemetry=self.telemetry)
+        try:
+            await self._system.__aenter__()
+            await self._system.start(Supervisor, [self._child(view, store) for view in self.projections])
+        except BaseException:
+            await self._system.__aexit__(None, None, None)
+            await store.close()
+            raise
+        self._store = store
+        self._dispatcher = Dispatcher(self._system, store, self._commands, IdSource(self._clock.wall))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        store, self._store, self._dispatcher = self.store, None, None
+        try:
+            await self._system.__aexit__(kind, error, trace)
+        finally:
+            await store.close()
+
+    def _child(self, view: type[Projection], store: EventStore) -> Child:
+        return Child(ViewProcess, store, view, name=_view_name(view))
+
+    def _view(self, view: type[Projection]) -> Pid[ViewProcess]:
+        self._running()
+        return self._system.named(ViewProcess, _view_name(view))
+
+    def _running(self) -> Dispatcher:
+        if self._dispatcher is None:
+            raise ApplicationError(f"application {self.name!r} is not running; use it in `async with`")
+        return self._dispatcher
+
+
+def _view_name(view: type[Projection]) -> str:
+    return f"view {view.view}"
+
+
+def _registry(
+    aggregates: Iterable[type[Aggregate]], projections: Iterable[type[Projection]], events: Iterable[type[Event]]
+) -> TypeRegistry:
+    registry = TypeRegistry()
+    evolved = [event for aggregate in aggregates for event in aggregate.events()]
+    followed = [event for projection in projections for event in projection.events()]
+    for event in (*evolved, *followed, *events):
+        registry.register(event, event.type_name)
+    return registry

@@ -1,0 +1,67 @@
+"""Opens what the command line names: a store, an application."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+import typer
+
+from headwater.app import Application
+from headwater.codec import Codec
+from headwater.errors import HeadwaterError, NotAStore
+from headwater.store.store import EventStore
+
+
+class NotAnApplication(HeadwaterError):
+    """The name that was given leads to no `Application`."""
+
+
+async def open_store(database: str, codec: Codec | None = None) -> EventStore:
+    """Open a store for reading: a URL, or the path of an SQLite file.
+
+    Raises:
+        NotAStore: there is no such file, or it is something else.
+    """
+    return await EventStore.open(store_url(database), codec or Codec(), read_only=True)
+
+
+def store_url(database: str) -> str:
+    """The store's URL; a plain path means an SQLite file.
+
+    Raises:
+        NotAStore: there is no such file.
+    """
+    if "://" in database:
+        return database
+    path = Path(database)
+    if not path.exists():
+        raise NotAStore(f"there is no file {database!r}; `headwater demo exchange` makes one")
+    return f"sqlite:///{path.absolute()}"
+
+
+def load_application(name: str) -> Application:
+    """The application that `package.module:variable` names. The module is imported, so its code runs.
+
+    Raises:
+        NotAnApplication: there is no such module or variable, or it is something else.
+    """
+    module_name, _, variable = name.partition(":")
+    if not module_name or not variable:
+        raise NotAnApplication(f"an application is named package.module:variable, not {name!r}")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise NotAnApplication(f"{module_name} can't be imported: {error}") from error
+    finally:
+        del sys.path[0]
+    found = getattr(module, variable, None)
+    if not isinstance(found, Application):
+        raise NotAnApplication(f"{name} is {type(found).__name__}, not an Application")
+    return found
+
+
+DATABASE_ARGUMENT = typer.Argument(metavar="DATABASE", help="An SQLite file, or the URL of a store.")
+JSON_OPTION = typer.Option("--json", help="JSON lines, also on a terminal. In a pipe they are the default.")

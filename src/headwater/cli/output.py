@@ -1,0 +1,84 @@
+"""A table on a terminal, JSON lines in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+Record = Mapping[str, object]
+
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+def wants_json(json: bool) -> bool:
+    """Whether to print JSON lines: when asked, or when standard output is no terminal."""
+    return json or not sys.stdout.isatty()
+
+
+def complain(message: str) -> None:
+    """Tell the user what is wrong, on standard error."""
+    Console(stderr=True, highlight=False, markup=False).print(f"headwater: {message}", soft_wrap=True)
+
+
+def note(message: str) -> None:
+    """Tell the user something that is not part of the output, on standard error."""
+    Console(stderr=True, highlight=False, markup=False).print(message, soft_wrap=True)
+
+
+def json_line(record: Record) -> str:
+    """The record as one line of JSON."""
+    return _ENCODER.encode(record).decode()
+
+
+def print_json(records: Iterable[Record]) -> None:
+    """Print each record as one line of JSON."""
+    for record in records:
+        sys.stdout.write(json_line(record) + "\n")
+    sys.stdout.flush()
+
+
+class TablePrinter:
+    """Prints rows as they come, under one header, in columns of fixed width.
+
+    Args:
+        columns: names, each with its width; the last one takes what is left of the line.
+    """
+
+    def __init__(self, columns: Sequence[tuple[str, int]]) -> None:
+        self._columns = columns
+        self._console = Console(highlight=False, markup=False)
+        self._started = False
+
+    def print(self, cells: Sequence[object]) -> None:
+        """Print one row; before the first, the header."""
+        if not self._started:
+            self._started = True
+            self._line([name for name, _ in self._columns], style="bold")
+        self._line([str(cell) for cell in cells], style=None)
+
+    def _line(self, cells: Sequence[str], style: str | None) -> None:
+        shown = [_fit(cell, width) for cell, (_, width) in zip(cells, self._columns, strict=True)]
+        self._console.print("  ".join(shown), style=style, no_wrap=True, overflow="ellipsis", crop=True)
+
+
+def print_table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[object]]) -> None:
+    """Print a whole table. Each column has a name, and whether it holds numbers."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name, number in columns:
+        table.add_column(name, justify="right" if number else "left", overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(highlight=False, markup=False).print(table)
+
+
+def _fit(cell: str, width: int) -> str:
+    if width == 0:
+        return cell
+    if len(cell) > width:
+        return cell[: width - 1] + "…"
+    return cell.ljust(width)

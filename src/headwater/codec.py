@@ -1,0 +1,138 @@
+"""Values to bytes and back, under names that outlive their classes.
+
+A stored value carries a *type name* and a *schema version*, never a Python path: classes may move and be
+renamed, the log stays readable. The bytes are JSON (by msgspec), so that any other tool can read them too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from headwater.errors import CodecError, DefinitionError, Undecodable, UnknownType, one_of
+
+
+class TypeName(NamedTuple):
+    """What a class is called in the log.
+
+    Attributes:
+        name: stable for ever.
+        version: the schema version, 1 or higher; raised by a change that old bytes don't fit.
+    """
+
+    name: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class TypeRegistry:
+    """Which class each type name stands for. One to one: neither a name nor a class is ever registered twice.
+
+    Args:
+        classes: msgspec Structs or dataclasses, each with the type name it has in the log.
+    """
+
+    def __init__(self, classes: Iterable[tuple[type, TypeName]] = ()) -> None:
+        self._class_by_name: dict[TypeName, type] = {}
+        self._name_by_class: dict[type, TypeName] = {}
+        for registered, name in classes:
+            self.register(registered, name)
+
+    def register(self, registered: type, name: TypeName) -> None:
+        """Let `name` stand for the class. Registering the same pair again changes nothing.
+
+        Raises:
+            DefinitionError: the name stands for another class, or the class has another name; or the schema
+                version is below 1.
+        """
+        if name.version < 1:
+            raise DefinitionError(f"{registered.__qualname__}: a schema version starts at 1, not {name.version}")
+        other = self._class_by_name.get(name, registered)
+        if other is not registered:
+            raise DefinitionError(
+                f"type name {name} stands for {other.__module__}.{other.__qualname__} already; give "
+                f"{registered.__module__}.{registered.__qualname__} another name"
+            )
+        if self._name_by_class.get(registered, name) != name:
+            raise DefinitionError(f"{registered.__qualname__} is called {self._name_by_class[registered]} already")
+        self._class_by_name[name] = registered
+        self._name_by_class[registered] = name
+
+    def name_of(self, registered: type) -> TypeName:
+        """What the class is called in the log.
+
+        Raises:
+            UnknownType: the class is not registered.
+        """
+        name = self._name_by_class.get(registered)
+        if name is None:
+            raise UnknownType(
+                f"{registered.__module__}.{registered.__qualname__} is not registered; known: {one_of(self.names())}",
+                name=registered.__qualname__,
+            )
+        return name
+
+    def class_of(self, name: TypeName) -> type:
+        """The class that the name stands for.
+
+        Raises:
+            UnknownType: no class is registered under this name and version.
+        """
+        registered = self._class_by_name.get(name)
+        if registered is None:
+            raise UnknownType(
+                f"no class is registered for type {name}; known: {one_of(self.names())}",
+                name=name.name,
+                version=name.version,
+            )
+        return registered
+
+    def names(self) -> list[str]:
+        """All type names, in alphabetical order."""
+        return sorted(str(name) for name in self._class_by_name)
+
+
+class Codec:
+    """Encodes and decodes the values of one registry. Safe to use from any thread.
+
+    Args:
+        types: the classes that it may meet.
+    """
+
+    def __init__(self, types: TypeRegistry | None = None) -> None:
+        self.types: Final = types or TypeRegistry()
+        self._encoder = msgspec.json.Encoder()
+        self._decoders: dict[TypeName, msgspec.json.Decoder[object]] = {}
+
+    def encode(self, value: object) -> tuple[TypeName, bytes]:
+        """The value's type name and its JSON.
+
+        Raises:
+            UnknownType: its class is not registered.
+            CodecError: a field holds something that JSON cannot.
+        """
+        name = self.types.name_of(type(value))
+        try:
+            return name, self._encoder.encode(value)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CodecError(f"a {name} could not be encoded: {error}") from error
+
+    def decode(self, name: TypeName, data: bytes | str) -> object:
+        """The value that the JSON stands for, checked against its class.
+
+        Raises:
+            UnknownType: nothing is registered under this name and version.
+            Undecodable: the JSON is broken or doesn't fit the class; the message names the field.
+        """
+        decoder = self._decoders.get(name)
+        if decoder is None:
+            decoder = msgspec.json.Decoder(self.types.class_of(name))
+            self._decoders[name] = decoder
+        try:
+            return decoder.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Undecodable(f"a {name} could not be decoded: {error}", name=name.name) from error

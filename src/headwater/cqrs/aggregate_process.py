@@ -1,0 +1,238 @@
+"""The process of one aggregate: it decides commands one at a time, and does not wait for the disk in between.
+
+Each decision is made on the *speculative* state: as if all earlier appends had succeeded already. Its append is
+queued behind theirs, and its answer leaves only after they and it are durable; so does the answer "rejected",
+because it was decided on the same speculation. If an append fails, every later one fails with it
+(`Append.follows`), nobody has been told anything untrue, and what is left is decided again from the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from headwater.errors import (
+    CommandFailed,
+    ConflictNotResolved,
+    PipelineBroken,
+    Rejected,
+    StoreError,
+    WrongExpectedVersion,
+)
+from headwater.runtime.exits import Reason
+from headwater.runtime.genserver import GenServer
+from headwater.runtime.reply import Deferred
+from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.messages import Command, Event
+from headwater.sourcing.repository import Repository
+from headwater.store.adapter import Append
+from headwater.store.model import Appended, Context
+from headwater.store.store import EventStore
+from headwater.types import Position, Version
+
+MAX_ATTEMPTS: Final = 10
+"""How often a command is decided before its conflicts are reported to the caller."""
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """The answer to a command: its events are durable.
+
+    Attributes:
+        stream: the aggregate's stream.
+        version: the stream's version after the command.
+        position: the position of its last event, to be used with `wait_for`. Of the last event before it, if
+            the command had nothing to do.
+        events: the command's events; empty if it had nothing to do.
+    """
+
+    stream: str
+    version: Version
+    position: Position
+    events: tuple[Event, ...]
+
+
+class _Decision:
+    """A command that was taken up, and what has become of it so far."""
+
+    __slots__ = ("append", "attempts", "command", "context", "deferred", "events", "failure")
+
+    def __init__(self, command: Command, context: Context, deferred: Deferred[Committed]) -> None:
+        self.command = command
+        self.context = context
+        self.deferred = deferred
+        self.attempts = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Make it undecided."""
+        self.events: tuple[Event, ...] | None = None
+        self.append: Append | None = None
+        self.failure: Exception | None = None
+
+    @property
+    def decided(self) -> bool:
+        return self.events is not None or self.failure is not None
+
+
+class AggregateProcess(GenServer):
+    """Decides the commands of one aggregate."""
+
+    async def init(self, store: EventStore, kind: type[Aggregate], id: str) -> None:  # noqa: A002 - the field's term
+        """Load the aggregate from its stream."""
+        self._store = store
+        self._kind = kind
+        self._id = id
+        self._stream = kind.stream_of(id)
+        self._decisions: deque[_Decision] = deque()
+        self._recovering = False
+        self._aggregate = kind(id)
+        self._version = 0
+        self._settled_version = 0
+        self._position = 0
+        self._last: Append | None = None
+        await self._load()
+
+    def execute(self, command: Command, context: Context) -> Deferred[Committed]:
+        """Decide a command. The answer comes when its events, and all before them, are durable.
+
+        Raises (through the answer):
+            Rejected: the aggregate said no, on a state that is durable.
+            CommandFailed: `decide` or `evolve` raised something else.
+            ConflictNotResolved: the stream kept changing under the command.
+            StoreError: the events could not be stored.
+        """
+        decision = _Decision(command, context, self.defer(Committed))
+        self._decisions.append(decision)
+        if not self._recovering:
+            self._decide(decision)
+            if decision.append is None:
+                self._settle()
+        return decision.deferred
+
+    def inspect(self) -> tuple[Aggregate, Version]:
+        """The aggregate with all that was decided so far, durable or not, and its version."""
+        return self._aggregate, Version(self._version)
+
+    async def recover(self) -> None:
+        """Settle what was under way, read the log, and decide anew what is left."""
+        await self._all_answered()
+        self._settle()
+        left = [decision for decision in self._decisions if not decision.deferred.abandoned]
+        await self._load()
+        self._decisions = deque(left)
+        self._recovering = False
+        for decision in left:
+            if self._recovering:
+                break
+            self._decide_again(decision)
+        self._settle()
+
+    async def terminate(self, reason: Reason) -> None:
+        """Let what is under way become durable, and answer it."""
+        await self._all_answered()
+        self._settle()
+
+    # --- deciding --------------------------------------------------------------------------------------------
+
+    def _decide(self, decision: _Decision) -> None:
+        events: list[Event] = []
+        try:
+            self._aggregate.execute(decision.command, events)
+            if events:
+                self._append(decision, events)
+        except Rejected as rejection:
+            decision.failure = rejection
+        except StoreError as error:
+            decision.failure = error
+        except Exception as error:  # noqa: BLE001 - a bug in the application's code is answered to its caller
+            decision.failure = _command_failed(decision.command, error)
+        else:
+            decision.events = tuple(events)
+            return
+        if events or not isinstance(decision.failure, Rejected):
+            self._start_recovery()
+
+    def _append(self, decision: _Decision, events: list[Event]) -> None:
+        append = self._store.submit(
+            self._stream, events, expected=self._version, context=decision.context, follows=self._last
+        )
+        append.answer.add_done_callback(self._answered)
+        decision.append = self._last = append
+        self._version += len(events)
+
+    def _decide_again(self, decision: _Decision) -> None:
+        conflict = decision.append is not None
+        decision.forget()
+        decision.attempts += conflict
+        if decision.attempts >= MAX_ATTEMPTS:
+            decision.failure = ConflictNotResolved(
+                f"{type(decision.command).__qualname__} was decided {MAX_ATTEMPTS} times, and each time "
+                f"{self._stream!r} had changed before it could be stored"
+            )
+        else:
+            self._decide(decision)
+
+    # --- answering -------------------------------------------------------------------------------------------
+
+    def _answered(self, answer: asyncio.Future[Appended]) -> None:
+        answer.exception()  # looked at in its turn; here it only counts as seen
+        self._settle()
+
+    def _settle(self) -> None:
+        """Answer, in order, all decisions that can be answered."""
+        while self._decisions and self._settle_one(self._decisions[0]):
+            self._decisions.popleft()
+
+    def _settle_one(self, decision: _Decision) -> bool:
+        """Answer one decision. False if it isn't known yet how it ends."""
+        if decision.append is None:
+            return decision.decided and self._answer(decision)
+        if not decision.append.answer.done():
+            return False
+        error = decision.append.answer.exception()
+        if error is None:
+            self._position = int(decision.append.answer.result().position)
+            return self._answer(decision)
+        self._start_recovery()
+        if isinstance(error, WrongExpectedVersion | PipelineBroken):
+            return False
+        decision.deferred.fail(error)
+        return True
+
+    def _answer(self, decision: _Decision) -> bool:
+        if decision.failure is not None:
+            decision.deferred.fail(decision.failure)
+            return True
+        self._settled_version += len(decision.events or ())
+        decision.deferred.reply(
+            Committed(self._stream, Version(self._settled_version), Position(self._position), decision.events or ())
+        )
+        return True
+
+    # --- recovering ------------------------------------------------------------------------------------------
+
+    def _start_recovery(self) -> None:
+        if not self._recovering:
+            self._recovering = True
+            self.pid.cast(AggregateProcess.recover)
+
+    async def _all_answered(self) -> None:
+        under_way = [decision.append.answer for decision in self._decisions if decision.append is not None]
+        if under_way:
+            await asyncio.wait(under_way)
+
+    async def _load(self) -> None:
+        loaded = await Repository(self._store).load(self._kind, self._id)
+        self._aggregate = loaded.aggregate
+        self._version = self._settled_version = int(loaded.version)
+        self._position = int(loaded.position)
+        self._last = None
+
+
+def _command_failed(command: Command, error: Exception) -> CommandFailed:
+    failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure

@@ -1,0 +1,154 @@
+"""Brings commands to their aggregates' processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from headwater.cqrs.aggregate_process import AggregateProcess, Committed
+from headwater.cqrs.router import CommandRouter
+from headwater.errors import HeadwaterError
+from headwater.runtime.pid import Pid
+from headwater.runtime.system import System
+from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.messages import Command
+from headwater.store.model import Context
+from headwater.store.store import EventStore
+from headwater.telemetry import SpanName
+from headwater.types import IdSource
+
+DISPATCH: Final = SpanName("headwater", "cqrs", "dispatch")
+
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """A command, and what is known about it.
+
+    Attributes:
+        command: the command.
+        metadata: stored beside each of its events; must be encodable as JSON.
+        id: identifies the command; made up if not given. Its events carry it as their causation.
+        correlation: shared by everything that one outside cause led to; the command's id if not given.
+    """
+
+    command: Command
+    metadata: Mapping[str, object] | None = None
+    id: UUID | None = None
+    correlation: UUID | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How a command of `dispatch_all` ended.
+
+    Attributes:
+        envelope: the command.
+        result: `Committed`, or the error that `dispatch` would have raised.
+    """
+
+    envelope: Envelope
+    result: Committed | HeadwaterError
+
+
+class Dispatcher:
+    """Starts aggregates' processes on demand and hands them their commands.
+
+    Args:
+        system: where the processes live.
+        store: where their streams are.
+        router: which aggregate a command is for.
+        ids: where command ids come from.
+    """
+
+    def __init__(self, system: System, store: EventStore, router: CommandRouter, ids: IdSource) -> None:
+        self._system = system
+        self._store = store
+        self._router = router
+        self._ids = ids
+        self._processes: dict[tuple[type[Aggregate], str], Pid[AggregateProcess]] = {}
+        self._starting: dict[tuple[type[Aggregate], str], asyncio.Task[Pid[AggregateProcess]]] = {}
+
+    @property
+    def live(self) -> int:
+        """How many aggregates have a process now."""
+        return len(self._processes)
+
+    async def dispatch(self, envelope: Envelope, timeout: float | None) -> Committed:
+        """Have a command decided, and wait until its events are durable. See `Application.dispatch`."""
+        command = envelope.command
+        context = self._context(envelope)
+        with self._system.telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
+            pid = await self._process_of(command)
+            committed = await pid.within(timeout).call(AggregateProcess.execute, command, context)
+            span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
+            return committed
+
+    async def dispatch_all(self, commands: Iterable[Command | Envelope], in_flight: int) -> AsyncIterator[Outcome]:
+        """Have many commands decided, with several under way at a time. See `Application.dispatch_all`."""
+        window: deque[tuple[Envelope, asyncio.Future[Committed]]] = deque()
+        try:
+            for item in commands:
+                while window and (len(window) >= in_flight or window[0][1].done()):
+                    yield await _outcome(*window.popleft())
+                envelope = item if isinstance(item, Envelope) else Envelope(item)
+                window.append((envelope, await self._begin(envelope)))
+            while window:
+                yield await _outcome(*window.popleft())
+        finally:
+            for _, answer in window:
+                answer.cancel()
+
+    async def inspect(self, kind: type[Aggregate], id: str) -> Aggregate | None:  # noqa: A002 - the field's term
+        """The aggregate in its process's memory, or None when it has no process."""
+        pid = self._processes.get((kind, id))
+        return None if pid is None else (await pid.call(AggregateProcess.inspect))[0]
+
+    async def _begin(self, envelope: Envelope) -> asyncio.Future[Committed]:
+        try:
+            pid = await self._process_of(envelope.command)
+            return pid.begin(AggregateProcess.execute, envelope.command, self._context(envelope))
+        except HeadwaterError as error:
+            failed: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
+
+    async def _process_of(self, command: Command) -> Pid[AggregateProcess]:
+        key = self._router.route(command)
+        pid = self._processes.get(key)
+        return pid if pid is not None else await self._start(key)
+
+    async def _start(self, key: tuple[type[Aggregate], str]) -> Pid[AggregateProcess]:
+        """Start the process, once, however many commands wait for it."""
+        starting = self._starting.get(key)
+        if starting is None:
+            starting = self._starting[key] = asyncio.create_task(self._spawn(key))
+            starting.add_done_callback(lambda _: self._starting.pop(key))
+        return await asyncio.shield(starting)
+
+    async def _spawn(self, key: tuple[type[Aggregate], str]) -> Pid[AggregateProcess]:
+        kind, identity = key
+        pid = await self._system.start(AggregateProcess, self._store, kind, identity, name=kind.stream_of(identity))
+        self._processes[key] = pid
+        pid.watch(lambda _: self._forget(key))
+        return pid
+
+    def _forget(self, key: tuple[type[Aggregate], str]) -> None:
+        self._processes.pop(key, None)
+
+    def _context(self, envelope: Envelope) -> Context:
+        causation = (envelope.id.int if envelope.id else self._ids.next_int()).to_bytes(16)
+        correlation = envelope.correlation.bytes if envelope.correlation else causation
+        metadata = _ENCODER.encode(envelope.metadata) if envelope.metadata else None
+        return Context(causation, correlation, metadata)
+
+
+async def _outcome(envelope: Envelope, answer: asyncio.Future[Committed]) -> Outcome:
+    try:
+        return Outcome(envelope, await answer)
+    except HeadwaterError as error:
+        return Outcome(envelope, error)

@@ -1,0 +1,119 @@
+"""Who decides a command, and who answers a query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Generic, TypeVar
+
+from headwater.cqrs.projection import Projection
+from headwater.cqrs.query import Query
+from headwater.errors import DefinitionError, UnknownCommand, UnknownQuery, UnknownView, one_of
+from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.messages import Command
+
+Target = TypeVar("Target")
+
+
+class _Routes(Generic[Target]):
+    """Message classes to whoever handles them; exactly one each."""
+
+    def __init__(self) -> None:
+        self._targets: dict[type, type[Target]] = {}
+
+    def add(self, message: type, target: type[Target]) -> None:
+        other = self._targets.setdefault(message, target)
+        if other is not target:
+            raise DefinitionError(
+                f"{message.__qualname__} is handled by both {other.__qualname__} and {target.__qualname__}"
+            )
+
+    def get(self, message: type) -> type[Target] | None:
+        return self._targets.get(message)
+
+    def names(self) -> list[str]:
+        return sorted(message.__qualname__ for message in self._targets)
+
+
+class CommandRouter:
+    """Finds the aggregate that a command is for.
+
+    Args:
+        aggregates: the application's aggregates.
+
+    Raises:
+        DefinitionError: two aggregates decide the same command or share a category.
+    """
+
+    def __init__(self, aggregates: Iterable[type[Aggregate]]) -> None:
+        self._routes: _Routes[Aggregate] = _Routes()
+        categories: dict[str, type[Aggregate]] = {}
+        for aggregate in aggregates:
+            other = categories.setdefault(aggregate.category, aggregate)
+            if other is not aggregate:
+                raise DefinitionError(
+                    f"{other.__qualname__} and {aggregate.__qualname__} share the category {aggregate.category!r}; "
+                    "their streams would mix"
+                )
+            for command in aggregate.commands():
+                self._routes.add(command, aggregate)
+
+    def route(self, command: Command) -> tuple[type[Aggregate], str]:
+        """The aggregate's class and id.
+
+        Raises:
+            UnknownCommand: no aggregate decides this command.
+            ValueError: its identity field is empty.
+        """
+        aggregate = self._routes.get(type(command))
+        if aggregate is None:
+            raise UnknownCommand(
+                f"no aggregate decides {type(command).__qualname__}; known: {one_of(self._routes.names())}"
+            )
+        identity = str(getattr(command, aggregate.identity))
+        if not identity:
+            raise ValueError(
+                f"{type(command).__qualname__}.{aggregate.identity} is empty: it says which "
+                f"{aggregate.__qualname__} the command is for"
+            )
+        return aggregate, identity
+
+
+class QueryRouter:
+    """Finds the projection that answers a query.
+
+    Args:
+        projections: the application's projections.
+
+    Raises:
+        DefinitionError: two projections answer the same query or have the same name.
+    """
+
+    def __init__(self, projections: Iterable[type[Projection]]) -> None:
+        self._routes: _Routes[Projection] = _Routes()
+        self._views: dict[str, type[Projection]] = {}
+        for projection in projections:
+            other = self._views.setdefault(projection.view, projection)
+            if other is not projection:
+                raise DefinitionError(f"two projections are called {projection.view!r}; rename one")
+            for query in projection.queries():
+                self._routes.add(query, projection)
+
+    def route(self, query: Query[object]) -> type[Projection]:
+        """The projection's class.
+
+        Raises:
+            UnknownQuery: no projection answers this query.
+        """
+        projection = self._routes.get(type(query))
+        if projection is None:
+            raise UnknownQuery(
+                f"no projection answers {type(query).__qualname__}; known: {one_of(self._routes.names())}"
+            )
+        return projection
+
+    def check(self, projection: type[Projection]) -> None:
+        """Raise UnknownView unless the projection is one of the application's."""
+        if self._views.get(projection.view) is not projection:
+            raise UnknownView(
+                f"{projection.__qualname__} is no projection of this application; known: {one_of(sorted(self._views))}"
+            )

@@ -1,0 +1,143 @@
+"""The process of one projection: it follows the log, and answers queries in between."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from headwater.codec import TypeName
+from headwater.cqrs.projection import Projection
+from headwater.cqrs.query import Query
+from headwater.errors import ViewFailed
+from headwater.runtime.exits import Reason
+from headwater.runtime.genserver import GenServer
+from headwater.runtime.reply import Deferred
+from headwater.store.model import Recorded, StoredEvent
+from headwater.store.store import EventStore
+from headwater.types import Position
+
+PAGE: Final = 1_000
+"""How many events a view follows before it looks for queries."""
+
+_log: Final = logging.getLogger("headwater.cqrs")
+
+
+class ViewStatus(msgspec.Struct, frozen=True):
+    """How far a view has come.
+
+    Attributes:
+        view: its name.
+        position: the position up to which it has followed the log.
+        failure: what stopped it, or None.
+    """
+
+    view: str
+    position: Position
+    failure: str | None
+
+
+class ViewProcess(GenServer):
+    """Keeps one projection up to date.
+
+    Each wake-up makes it read the log after its own position, one page at a time; queries are answered between
+    two pages, never in the middle of one. An event that its handler can't digest stops the view, and only the
+    view: from then on queries raise `ViewFailed`.
+    """
+
+    async def init(self, store: EventStore, projection: type[Projection]) -> None:
+        """Follow the log up to its present head, then wait for wake-ups."""
+        self._store = store
+        self._projection = projection()
+        self._types = projection.type_names()
+        self._position = 0
+        self._failure: ViewFailed | None = None
+        self._waiting: list[tuple[int, int, Deferred[Position]]] = []
+        self._woken = False
+        self._unwatch: Callable[[], None] = store.watch(self._wake)
+        head = await store.head()
+        while self._position < head and await self._follow_page():
+            pass
+        self._wake()
+
+    async def follow(self) -> None:
+        """Follow the next page of the log, and come back for the one after it."""
+        self._woken = False
+        if await self._follow_page():
+            self._wake()
+
+    def ask(self, query: Query[object]) -> Deferred[object]:
+        """The projection's answer as it stands now.
+
+        Raises (through the answer):
+            ViewFailed: the view has stopped.
+            Exception: whatever the projection's method raised; the view goes on.
+        """
+        deferred = self.defer(object)
+        if self._failure is not None:
+            deferred.fail(self._failure)
+            return deferred
+        try:
+            deferred.reply(self._projection.ask(query))
+        except Exception as error:  # noqa: BLE001 - a question never harms the view
+            deferred.fail(error)
+        return deferred
+
+    def reached(self, position: int) -> Deferred[Position]:
+        """Answered as soon as the view has followed the log up to `position`."""
+        deferred = self.defer(Position)
+        if self._failure is not None:
+            deferred.fail(self._failure)
+        elif self._position >= position:
+            deferred.reply(Position(self._position))
+        else:
+            heapq.heappush(self._waiting, (position, id(deferred), deferred))
+        return deferred
+
+    def status(self) -> ViewStatus:
+        """How far the view has come."""
+        failure = None if self._failure is None else str(self._failure)
+        return ViewStatus(self._projection.view, Position(self._position), failure)
+
+    def terminate(self, reason: Reason) -> None:
+        """Stop listening for wake-ups."""
+        self._unwatch()
+
+    def _wake(self) -> None:
+        if not self._woken and self._failure is None:
+            self._woken = True
+            self.pid.cast(ViewProcess.follow)
+
+    async def _follow_page(self) -> bool:
+        """Follow one page. False if there was none, or the view has stopped."""
+        page = await self._store.page_all(self._position, PAGE)
+        self._apply(page)
+        return bool(page) and self._failure is None
+
+    def _apply(self, page: Sequence[StoredEvent]) -> None:
+        decode, follow, types = self._store.decode, self._projection.follow, self._types
+        for stored in page:
+            try:
+                if TypeName(stored.type, stored.schema) in types:
+                    follow(Recorded(decode(stored), stored))
+            except Exception as error:  # noqa: BLE001 - whatever it is, only this view stops
+                self._stop_at(stored, error)
+                return
+            self._position = stored.position
+        self._answer_waiting()
+
+    def _stop_at(self, stored: StoredEvent, error: Exception) -> None:
+        view = self._projection.view
+        _log.exception("view %r stopped at position %d (%s)", view, stored.position, stored.type)
+        self._failure = ViewFailed(view, stored.position, f"{type(error).__name__}: {error}")
+        self._failure.__cause__ = error
+        for _, _, deferred in self._waiting:
+            deferred.fail(self._failure)
+        self._waiting.clear()
+
+    def _answer_waiting(self) -> None:
+        while self._waiting and self._waiting[0][0] <= self._position:
+            heapq.heappop(self._waiting)[2].reply(Position(self._position))

@@ -1,0 +1,250 @@
+"""The whole error tree.
+
+Everything that Headwater raises on purpose derives from `HeadwaterError`, so that one `except` at an edge is
+enough. A message names what was wrong and what would be right; what a program may want to decide on is an
+attribute as well.
+
+    HeadwaterError         base of all
+    ├── InternalError          a bug in Headwater itself: please report it
+    ├── DefinitionError        a class of the application is put together wrongly (raised at import or at start)
+    ├── Rejected               an aggregate says no to a command: an answer, not a fault
+    ├── DeadlineExceeded       no answer in time
+    ├── CodecError             bytes that cannot be turned into a value, or the reverse
+    │   ├── UnknownType
+    │   └── Undecodable
+    ├── ProcessError           processes and supervision
+    │   ├── ProcessDown        the process is dead, or died before it answered
+    │   ├── NameUnknown, NameTaken
+    │   ├── StartFailed
+    │   ├── MailboxFull
+    │   ├── CallingSelf
+    │   └── UnknownMethod
+    ├── StoreError             the event store
+    │   ├── WrongExpectedVersion
+    │   ├── PipelineBroken
+    │   ├── DuplicateEvent
+    │   ├── InvalidStreamName
+    │   ├── StoreClosed, StoreOverloaded
+    │   ├── StoreLocked
+    │   ├── NotAStore, NewerSchema
+    │   └── StorageFailed
+    │       └── StorageFull
+    └── ApplicationError       commands, queries and views
+        ├── UnknownCommand, UnknownQuery, UnknownView
+        ├── CommandFailed
+        ├── ConflictNotResolved
+        └── ViewFailed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class HeadwaterError(Exception):
+    """Base of all errors that Headwater raises on purpose."""
+
+
+class InternalError(HeadwaterError):
+    """Headwater broke one of its own promises. Nothing that a caller did can explain it: it is a bug."""
+
+
+class DefinitionError(HeadwaterError):
+    """A class of the application is put together wrongly. Raised at definition or at start, never later."""
+
+
+class Rejected(HeadwaterError):
+    """An aggregate says no to a command. Nothing has changed, nothing was stored.
+
+    Args:
+        message: why, for a person.
+        reason: why, for a program: a short stable word, also what rejections are counted by.
+        details: the values that led to it.
+    """
+
+    def __init__(self, message: str, /, *, reason: str = "rejected", **details: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.details = details
+
+
+class DeadlineExceeded(HeadwaterError, TimeoutError):
+    """No answer came within the caller's deadline. The work may still be done: the outcome is unknown."""
+
+
+# --- codec ---------------------------------------------------------------------------------------------------
+
+
+class CodecError(HeadwaterError):
+    """A value could not be encoded, or bytes could not be decoded."""
+
+
+class UnknownType(CodecError):
+    """A name and schema version for which no class is registered, or a class that is not registered."""
+
+    def __init__(self, message: str, /, *, name: str, version: int | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.version = version
+
+
+class Undecodable(CodecError):
+    """Bytes that do not fit their type. `position` is set when they came out of a log."""
+
+    def __init__(self, message: str, /, *, name: str, position: int | None = None) -> None:
+        super().__init__(message)
+        self.name = name
+        self.position = position
+
+
+# --- processes -----------------------------------------------------------------------------------------------
+
+
+class ProcessError(HeadwaterError):
+    """Base of what goes wrong between processes."""
+
+
+class ProcessDown(ProcessError):
+    """The process called is dead, or died before it answered. `reason` tells how it ended."""
+
+    def __init__(self, message: str, /, *, reason: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NameUnknown(ProcessError):
+    """No living process has this name."""
+
+
+class NameTaken(ProcessError):
+    """A living process has this name already."""
+
+
+class StartFailed(ProcessError):
+    """A process's `init` raised, or one of a supervisor's children did. `__cause__` is the error itself."""
+
+
+class MailboxFull(ProcessError):
+    """The process has as many unhandled messages as its mailbox may hold. The message was not queued."""
+
+
+class CallingSelf(ProcessError):
+    """A process called itself, which could never be answered."""
+
+
+class UnknownMethod(ProcessError):
+    """The process's class has no such public method."""
+
+
+# --- event store ---------------------------------------------------------------------------------------------
+
+
+class StoreError(HeadwaterError):
+    """Base of what goes wrong in the event store. Nothing is ever half appended."""
+
+
+class WrongExpectedVersion(StoreError):
+    """The stream is not at the version that the append was made for. Nothing was appended.
+
+    Args:
+        stream: the stream's name.
+        expected: what the append asked for.
+        actual: the stream's version at that moment; 0 when it doesn't exist.
+    """
+
+    def __init__(self, stream: str, expected: str, actual: int) -> None:
+        super().__init__(f"stream {stream!r} is at version {actual}, but the append expected {expected}")
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class PipelineBroken(StoreError):
+    """An earlier append, which this one was decided upon, failed. Nothing was appended."""
+
+
+class DuplicateEvent(StoreError):
+    """The log has an event with this id already. Nothing was appended."""
+
+
+class InvalidStreamName(StoreError):
+    """A stream's name is empty, too long, or holds control characters."""
+
+
+class StoreClosed(StoreError):
+    """The store is closed, or was closed before the append was taken up."""
+
+
+class StoreOverloaded(StoreError):
+    """More appends wait than the store may queue. This one was not queued."""
+
+
+class StoreLocked(StoreError):
+    """Another process writes to this store. The message names it."""
+
+
+class NotAStore(StoreError):
+    """The file or URL is no Headwater event store. It was not touched."""
+
+
+class NewerSchema(StoreError):
+    """The store was written by a newer Headwater than this one. It was not touched."""
+
+
+class StorageFailed(StoreError):
+    """The disk or the database refused. The whole group of appends was rolled back."""
+
+
+class StorageFull(StorageFailed):
+    """The disk is full, or the file has reached its largest size. The group of appends was rolled back."""
+
+
+# --- applications --------------------------------------------------------------------------------------------
+
+
+class ApplicationError(HeadwaterError):
+    """Base of what goes wrong between an application's parts."""
+
+
+class UnknownCommand(ApplicationError):
+    """No aggregate of the application decides this command."""
+
+
+class UnknownQuery(ApplicationError):
+    """No projection of the application answers this query."""
+
+
+class UnknownView(ApplicationError):
+    """The application has no such projection."""
+
+
+class CommandFailed(ApplicationError):
+    """`decide` or `evolve` raised something else than `Rejected`. Nothing was stored; `__cause__` tells why."""
+
+
+class ConflictNotResolved(ApplicationError):
+    """The stream kept changing under the command: it was decided again as often as allowed, and gave up."""
+
+
+class ViewFailed(ApplicationError):
+    """A projection stopped at an event that it could not handle. `position` is that event's.
+
+    Args:
+        view: the projection's name.
+        position: the position of the event at which it stopped.
+        cause: what its handler raised, as text.
+    """
+
+    def __init__(self, view: str, position: int, cause: str) -> None:
+        super().__init__(f"view {view!r} stopped at position {position}: {cause}")
+        self.view = view
+        self.position = position
+        self.cause = cause
+
+
+def one_of(names: Sequence[str], limit: int = 8) -> str:
+    """Names for an error message: «a, b, c … (12 more)», or «none»."""
+    if not names:
+        return "none"
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} … ({len(names) - limit} more)"

@@ -1,0 +1,1 @@
+"""Example applications that ship with Headwater: each is a whole small system, made to be read and run."""

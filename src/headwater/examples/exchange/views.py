@@ -1,0 +1,244 @@
+"""The read side of the exchange: five views, each with its own position in the log."""
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from headwater import Projection, Query, Recorded, TableProjection, answer, project
+from headwater.examples.exchange import matching
+from headwater.examples.exchange.book import DepthLevel, OrderBook
+from headwater.examples.exchange.market import Market
+from headwater.examples.exchange.messages import BookEvent, Side, Traded
+
+TAPE_LENGTH = 1_000
+"""How many trades the tape shows; older ones are in the log."""
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """The best price of one side, and what waits there."""
+
+    price: int
+    volume: int
+    orders: int
+
+
+class Top(msgspec.Struct, frozen=True):
+    """The top of an instrument's book; None for a side without orders."""
+
+    instrument: str
+    bid: Quote | None
+    ask: Quote | None
+
+
+class TopOf(Query[Top], frozen=True):
+    """What are the best bid and ask?"""
+
+    instrument: str
+
+
+class Depth(msgspec.Struct, frozen=True):
+    """An instrument's price levels, best first, and how many orders rest on each side."""
+
+    instrument: str
+    bids: tuple[DepthLevel, ...]
+    asks: tuple[DepthLevel, ...]
+    resting_bids: int
+    resting_asks: int
+
+
+class DepthOf(Query[Depth], frozen=True):
+    """What waits at the best so many prices of each side?"""
+
+    instrument: str
+    levels: int = 10
+
+
+class Print(msgspec.Struct, frozen=True):
+    """A trade on the tape."""
+
+    position: int
+    instrument: str
+    time: datetime
+    price: int
+    volume: int
+    buyer: int
+    seller: int
+    taker: Side
+
+
+class LastTrades(Query[list[Print]], frozen=True):
+    """What were the last trades? Oldest first."""
+
+    instrument: str
+    count: int = 20
+
+
+class Candle(msgspec.Struct, frozen=True):
+    """The trades of one minute in one instrument."""
+
+    key: tuple[str, datetime]
+    open: int
+    high: int
+    low: int
+    close: int
+    volume: int
+    trades: int
+
+
+class CandlesOf(Query[list[Candle]], frozen=True):
+    """What happened in each minute? Minutes without a trade have no candle."""
+
+    instrument: str
+
+
+class SideVolume(msgspec.Struct, frozen=True):
+    """What takers of one side have traded in one instrument."""
+
+    key: tuple[str, Side]
+    volume: int
+    trades: int
+
+
+class VolumeOf(Query[SideVolume], frozen=True):
+    """How much did the takers of one side trade?"""
+
+    instrument: str
+    side: Side
+
+
+class _Books(Projection):
+    """Base of the views that need every order: it keeps the books by following the same events as the market."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, OrderBook] = {}
+
+    @project
+    def happened(self, event: BookEvent, recorded: Recorded) -> None:
+        """Follow what happened."""
+        matching.evolve(self._book(_instrument(recorded)), event)
+
+    def _book(self, instrument: str) -> OrderBook:
+        book = self._books.get(instrument)
+        if book is None:
+            book = self._books[instrument] = OrderBook()
+        return book
+
+
+class TopOfBook(_Books):
+    """The best bid and ask of each instrument."""
+
+    @answer
+    def top_of(self, query: TopOf) -> Top:
+        """The best price of each side."""
+        book = self._book(query.instrument)
+        return Top(query.instrument, _quote(book, "buy"), _quote(book, "sell"))
+
+
+class MarketDepth(_Books):
+    """The price levels of each instrument."""
+
+    @answer
+    def depth_of(self, query: DepthOf) -> Depth:
+        """The best levels of each side."""
+        book = self._book(query.instrument)
+        return Depth(
+            query.instrument,
+            tuple(book.depth("buy", query.levels)),
+            tuple(book.depth("sell", query.levels)),
+            sum(1 for _ in book.resting("buy")),
+            sum(1 for _ in book.resting("sell")),
+        )
+
+
+class Tape(TableProjection[Print], key="position"):
+    """The last trades of all instruments, in order."""
+
+    @project
+    def traded(self, event: Traded, recorded: Recorded) -> None:
+        """Add the trade, and forget the one that is too old now."""
+        self.table.put(
+            Print(
+                position=recorded.position,
+                instrument=_instrument(recorded),
+                time=market_time(recorded),
+                price=event.price,
+                volume=event.volume,
+                buyer=event.buyer,
+                seller=event.seller,
+                taker=event.taker,
+            )
+        )
+        if len(self.table) > TAPE_LENGTH:
+            self.table.delete(next(iter(self.table)).position)
+
+    @answer
+    def last_trades(self, query: LastTrades) -> list[Print]:
+        """The last trades of an instrument, oldest first."""
+        prints = [row for row in self.table if row.instrument == query.instrument]
+        return prints[-query.count :]
+
+
+class Candles(TableProjection[Candle], key="key"):
+    """Open, high, low, close and volume of each minute."""
+
+    @project
+    def traded(self, event: Traded, recorded: Recorded) -> None:
+        """Let the minute's candle follow the trade."""
+        key = (_instrument(recorded), _minute(market_time(recorded)))
+        old = self.table.get(key)
+        self.table.put(
+            Candle(
+                key=key,
+                open=event.price if old is None else old.open,
+                high=event.price if old is None else max(old.high, event.price),
+                low=event.price if old is None else min(old.low, event.price),
+                close=event.price,
+                volume=event.volume + (0 if old is None else old.volume),
+                trades=1 + (0 if old is None else old.trades),
+            )
+        )
+
+    @answer
+    def candles_of(self, query: CandlesOf) -> list[Candle]:
+        """The candles of an instrument, oldest first."""
+        return [candle for candle in self.table if candle.key[0] == query.instrument]
+
+
+class Volumes(TableProjection[SideVolume], key="key"):
+    """How much the takers of each side have traded."""
+
+    @project
+    def traded(self, event: Traded, recorded: Recorded) -> None:
+        """Add the trade to its taker's side."""
+        old = self._volume(_instrument(recorded), event.taker)
+        self.table.put(SideVolume(old.key, old.volume + event.volume, old.trades + 1))
+
+    @answer
+    def volume_of(self, query: VolumeOf) -> SideVolume:
+        """The takers' volume of one side."""
+        return self._volume(query.instrument, query.side)
+
+    def _volume(self, instrument: str, side: Side) -> SideVolume:
+        return self.table.get((instrument, side)) or SideVolume((instrument, side), 0, 0)
+
+
+def market_time(recorded: Recorded) -> datetime:
+    """When it happened in the market: what the feed said, or when it was recorded if nobody said."""
+    told = recorded.metadata.get("time")
+    if isinstance(told, int):
+        return datetime.fromtimestamp(told // 1000, UTC) + timedelta(milliseconds=told % 1000)
+    return recorded.recorded_at
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.replace(second=0, microsecond=0)
+
+
+def _instrument(recorded: Recorded) -> str:
+    return recorded.stream.removeprefix(f"{Market.category}-")
+
+
+def _quote(book: OrderBook, side: Side) -> Quote | None:
+    for level in book.depth(side, 1):
+        return Quote(level.price, level.volume, level.orders)
+    return None

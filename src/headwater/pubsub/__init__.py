@@ -1,0 +1,1 @@
+"""Publish and subscribe: one message to everybody who asked for its topic."""

@@ -1,0 +1,69 @@
+"""An answer that is given later than the handler returns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Deferred(Generic[Answer]):
+    """The promise of an answer. A handler gets one from `GenServer.defer`, returns it, and keeps it:
+
+        def reserve(self, seats: int) -> Deferred[Ticket]:
+            deferred = self.defer(Ticket)
+            self.waiting.append((seats, deferred))
+            return deferred
+
+    The caller waits until somebody calls `reply` or `fail`; only the first of them counts. If the process ends
+    before that, the caller gets `ProcessDown`.
+    """
+
+    __slots__ = ("_error", "_future", "_release", "_resolved", "_value")
+
+    def __init__(self, release: Callable[[Deferred[Answer]], None]) -> None:
+        self._release = release
+        self._future: asyncio.Future[Answer] | None = None
+        self._resolved = False
+        self._value: Answer | None = None
+        self._error: BaseException | None = None
+
+    def reply(self, value: Answer) -> None:
+        """Answer the caller. Dropped when it has given up or was answered already."""
+        if not self._resolved:
+            self._resolved = True
+            self._value = value
+            self._settle()
+
+    def fail(self, error: BaseException) -> None:
+        """Make the caller's call raise `error`. Dropped when it has given up or was answered already."""
+        if not self._resolved:
+            self._resolved = True
+            self._error = error
+            self._settle()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the caller has given up waiting, so that work for it would be in vain."""
+        return not self._resolved and self._future is not None and self._future.done()
+
+    def attach(self, future: asyncio.Future[Answer]) -> None:
+        """Let `future` have the answer. Used once, by the runtime."""
+        self._future = future
+        if self._resolved:
+            self._pass_on(future)
+
+    def _settle(self) -> None:
+        self._release(self)
+        if self._future is not None:
+            self._pass_on(self._future)
+
+    def _pass_on(self, future: asyncio.Future[Answer]) -> None:
+        if future.done():
+            return
+        if self._error is not None:
+            future.set_exception(self._error)
+        else:
+            future.set_result(self._value)  # type: ignore[arg-type]  # set together with _resolved

@@ -1,0 +1,78 @@
+"""What applications say: events that happened, and commands that ask for some."""
+
+from __future__ import annotations
+
+from typing import ClassVar, dataclass_transform
+
+import msgspec
+
+from headwater.codec import TypeName
+from headwater.errors import DefinitionError
+
+
+@dataclass_transform(frozen_default=True)
+class MessageType(msgspec.StructMeta):
+    """The metaclass of messages: frozen Structs with a type name and a schema version.
+
+    Args of a class statement:
+        name: the type name in the log; the class's own name if not given.
+        version: the schema version; 1 if not given.
+        omit_defaults: leave fields that have their default value out of the JSON.
+        kw_only: fields are given by keyword only.
+        forbid_unknown_fields: refuse JSON with fields that the class doesn't have, instead of skipping them.
+    """
+
+    def __new__(  # noqa: D102 - told above
+        mcs,
+        class_name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, object],
+        *,
+        name: str | None = None,
+        version: int = 1,
+        omit_defaults: bool = False,
+        kw_only: bool = False,
+        forbid_unknown_fields: bool = False,
+    ) -> MessageType:
+        if version < 1:
+            raise DefinitionError(f"{class_name}: a schema version starts at 1, not {version}")
+        message = super().__new__(
+            mcs,
+            class_name,
+            bases,
+            namespace,
+            frozen=True,
+            omit_defaults=omit_defaults,
+            kw_only=kw_only,
+            forbid_unknown_fields=forbid_unknown_fields,
+        )
+        message.type_name = TypeName(name or class_name, version)
+        return message
+
+    type_name: TypeName
+    """What the class is called in the log."""
+
+
+class Event(msgspec.Struct, metaclass=MessageType):
+    """Something that happened, and will have happened for ever.
+
+        class Deposited(Event, name="bank.deposited"):
+            amount: int
+
+    Events are immutable, compared by value, and built from positional or keyword arguments. They are stored as
+    JSON under their type name, so a class may be renamed or moved as long as `name` stays. A change that old
+    JSON doesn't fit needs a higher `version`.
+    """
+
+    type_name: ClassVar[TypeName]
+
+
+class Command(msgspec.Struct, metaclass=MessageType):
+    """Something that somebody wants. An aggregate answers with events, or rejects it.
+
+    class Deposit(Command):
+        account: str
+        amount: int
+    """
+
+    type_name: ClassVar[TypeName]

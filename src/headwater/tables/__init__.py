@@ -1,0 +1,1 @@
+"""Tables: rows in memory, found by key."""

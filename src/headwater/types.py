@@ -1,0 +1,88 @@
+"""Identifiers, and the names that their types have in every signature."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+
+class Position(int):
+    """Where an event stands in the log: 1, 2, 3 … in commit order. 0 is before the first event."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Position({int(self)})"
+
+
+class Version(int):
+    """Where an event stands in its stream: 1, 2, 3 …. 0 is a stream without events."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Version({int(self)})"
+
+
+EventId = UUID
+CommandId = UUID
+CorrelationId = UUID
+
+_RANDOM_BITS: Final = 62
+_COUNTER_BITS: Final = 12
+_VERSION: Final = 0x7 << 76
+_VARIANT: Final = 0b10 << 62
+_SUBMILLISECOND: Final = 1 << _COUNTER_BITS
+_REFILL: Final = 128
+
+
+class IdSource:
+    """Makes UUIDv7 identifiers (RFC 9562, section 5.7) that rise strictly within this source.
+
+    The 12 bits after the milliseconds hold the fraction of the millisecond (RFC 9562, section 6.2, method 3),
+    and count on when two identifiers fall into the same fraction; the last 62 bits are random. So identifiers
+    from one source never repeat and an index on them grows at its end, and two sources collide with a chance
+    of 2⁻⁶² within the same quarter microsecond.
+
+    Args:
+        now: nanoseconds since the epoch.
+        random_bytes: as many random bytes as asked for; secure ones by default.
+    """
+
+    __slots__ = ("_last", "_now", "_pool", "_random_bytes")
+
+    def __init__(
+        self,
+        now: Callable[[], int] = time.time_ns,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._now = now
+        self._random_bytes = random_bytes
+        self._last = 0
+        self._pool: list[int] = []
+
+    def next(self) -> UUID:
+        """The next identifier, higher than every one before it."""
+        return UUID(int=self.next_int())
+
+    def next_int(self) -> int:
+        """The next identifier as its 128-bit number, for those who need it often."""
+        milliseconds, nanoseconds = divmod(self._now(), 1_000_000)
+        ticks = milliseconds * _SUBMILLISECOND + nanoseconds * _SUBMILLISECOND // 1_000_000
+        if ticks <= self._last:
+            ticks = self._last + 1
+        self._last = ticks
+        if not self._pool:
+            self._refill()
+        high = ticks >> _COUNTER_BITS
+        low = ticks & (_SUBMILLISECOND - 1)
+        return high << 80 | _VERSION | low << 64 | _VARIANT | self._pool.pop()
+
+    def _refill(self) -> None:
+        raw = self._random_bytes(8 * _REFILL)
+        self._pool = [
+            int.from_bytes(raw[start : start + 8]) & ((1 << _RANDOM_BITS) - 1) for start in range(0, len(raw), 8)
+        ]
