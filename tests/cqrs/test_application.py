@@ -1,6 +1,7 @@
 """Application: commands, views, history."""
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
@@ -543,3 +544,24 @@ def test_what_was_dispatched_is_answered_before_the_application_closes(tmp_path:
         assert [type(result) for result in results] == [Committed] * 100
 
     asyncio.run(main())
+
+
+def test_an_answer_leaves_nothing_behind_for_the_garbage_collector(tmp_path: Path) -> None:
+    """A rejection's traceback that referred back to its command would cost a full collection every few thousand."""
+
+    async def scenario(application: Application) -> None:
+        await application.dispatch(Deposit("a", 1))
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(200):
+                with pytest.raises(Rejected):
+                    await application.dispatch(Withdraw("a", 2))
+            rejected = [outcome.result async for outcome in application.dispatch_all([Withdraw("a", 2)] * 200)]
+            assert len(rejected) == 200
+            del rejected
+            assert gc.collect() < 100
+        finally:
+            gc.enable()
+
+    run(tmp_path, scenario)

@@ -9,7 +9,9 @@ import msgspec
 from headwater.cli.output import TablePrinter, json_line
 from headwater.store.model import StoredEvent
 
-_COLUMNS = (("position", 9), ("recorded", 24), ("stream", 20), ("version", 8), ("type", 22), ("data", 0))
+_COLUMNS = ("position", "time (UTC)", "stream", "version", "type", "data")
+
+_TIME_OF_DAY = slice(len("2026-01-01T"), len("2026-01-01T00:00:00.000"))
 
 
 class EventPrinter:
@@ -27,8 +29,8 @@ class EventPrinter:
         if self._table is None:
             sys.stdout.write(json_line(_record(event)) + "\n")
         else:
-            recorded = event.recorded_at.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
-            self._table.print((event.position, recorded, event.stream, event.version, event.type, event.data))
+            time = event.recorded_at.isoformat(timespec="milliseconds")[_TIME_OF_DAY]
+            self._table.print((event.position, time, event.stream, event.version, event.type, event.data))
 
     def flush(self) -> None:
         """Let what was printed be seen."""

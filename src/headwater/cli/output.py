@@ -43,14 +43,15 @@ def print_json(records: Iterable[Record]) -> None:
 
 
 class TablePrinter:
-    """Prints rows as they come, under one header, in columns of fixed width.
+    """Prints rows as they come, under one header. A column widens when a wider cell comes; the last is cut to fit.
 
     Args:
-        columns: names, each with its width; the last one takes what is left of the line.
+        columns: their names.
     """
 
-    def __init__(self, columns: Sequence[tuple[str, int]]) -> None:
+    def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns
+        self._widths = [len(name) for name in columns]
         self._console = Console(highlight=False, markup=False)
         self._started = False
 
@@ -58,11 +59,15 @@ class TablePrinter:
         """Print one row; before the first, the header."""
         if not self._started:
             self._started = True
-            self._line([name for name, _ in self._columns], style="bold")
-        self._line([str(cell) for cell in cells], style=None)
+            self._line(self._columns, self._widen(cells), style="bold")
+        self._line([str(cell) for cell in cells], self._widen(cells), style=None)
 
-    def _line(self, cells: Sequence[str], style: str | None) -> None:
-        shown = [_fit(cell, width) for cell, (_, width) in zip(cells, self._columns, strict=True)]
+    def _widen(self, cells: Sequence[object]) -> list[int]:
+        self._widths = [max(width, len(str(cell))) for width, cell in zip(self._widths, cells, strict=True)]
+        return self._widths
+
+    def _line(self, cells: Sequence[str], widths: Sequence[int], style: str | None) -> None:
+        shown = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
         self._console.print("  ".join(shown), style=style, no_wrap=True, overflow="ellipsis", crop=True)
 
 
@@ -74,11 +79,3 @@ def print_table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[obj
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     Console(highlight=False, markup=False).print(table)
-
-
-def _fit(cell: str, width: int) -> str:
-    if width == 0:
-        return cell
-    if len(cell) > width:
-        return cell[: width - 1] + "…"
-    return cell.ljust(width)

@@ -144,7 +144,7 @@ class AggregateProcess(GenServer):
             if events:
                 self._append(decision, events)
         except Rejected as rejection:
-            decision.failure = rejection
+            decision.failure = rejection.with_traceback(None)  # its frames would refer back to this decision
         except StoreError as error:
             decision.failure = error
         except Exception as error:  # noqa: BLE001 - a bug in the application's code is answered to its caller

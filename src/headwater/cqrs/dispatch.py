@@ -148,7 +148,11 @@ class Dispatcher:
 
 
 async def _outcome(envelope: Envelope, answer: asyncio.Future[Committed]) -> Outcome:
-    try:
-        return Outcome(envelope, await answer)
-    except HeadwaterError as error:
+    if not answer.done():
+        await asyncio.wait([answer])
+    error = answer.exception()  # not raised: a traceback would refer back to the answer, for the collector to find
+    if error is None:
+        return Outcome(envelope, answer.result())
+    if isinstance(error, HeadwaterError):
         return Outcome(envelope, error)
+    raise error

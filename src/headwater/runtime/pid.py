@@ -102,7 +102,10 @@ class Pid(Generic[ServerT_co]):
             outcome.attach(future)
         else:
             future = self._request(handler, arguments, keywords)
-        return await self._within(self._timeout, future, f"answer {handler.name}")
+        try:
+            return await self._within(self._timeout, future, f"answer {handler.name}")
+        finally:
+            del future  # an error's traceback refers to this frame, and the future to the error: no cycle, please
 
     def begin(
         self: Pid[ServerT],
@@ -222,14 +225,16 @@ class Pid(Generic[ServerT_co]):
         return future
 
     async def _within(self, timeout: float | None, answer: asyncio.Future[object], what: str) -> object:
-        if timeout is None or answer.done():
-            return await answer
-        process = self._process
-        timer = process.node.clock.call_later(timeout, partial(self._give_up, answer, timeout, what))
+        timer = None
+        if timeout is not None and not answer.done():
+            expire = partial(self._give_up, answer, timeout, what)
+            timer = self._process.node.clock.call_later(timeout, expire)
         try:
             return await answer
         finally:
-            timer.cancel()
+            del answer  # see `call`
+            if timer is not None:
+                timer.cancel()
 
     def _give_up(self, answer: asyncio.Future[object], timeout: float, what: str) -> None:
         if not answer.done():

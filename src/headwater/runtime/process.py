@@ -281,7 +281,7 @@ class Process:
         if isinstance(error, Rejected) and type(message) is Invocation and message.reply is not None:
             self._running = None
             if not message.reply.done():
-                message.reply.set_exception(error)
+                message.reply.set_exception(error.with_traceback(None))  # its frames refer to the message: no cycle
             self._stop_if_asked()
         else:
             self.crash(error, message.handler.name if type(message) is Invocation else "handle_info")

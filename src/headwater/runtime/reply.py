@@ -51,19 +51,22 @@ class Deferred(Generic[Answer]):
 
     def attach(self, future: asyncio.Future[Answer]) -> None:
         """Let `future` have the answer. Used once, by the runtime."""
-        self._future = future
         if self._resolved:
             self._pass_on(future)
+        else:
+            self._future = future
 
     def _settle(self) -> None:
         self._release(self)
-        if self._future is not None:
-            self._pass_on(self._future)
+        future, self._future = self._future, None
+        if future is not None:
+            self._pass_on(future)
 
     def _pass_on(self, future: asyncio.Future[Answer]) -> None:
+        error, self._error = self._error, None  # kept, it and its traceback's frames would hold each other
         if future.done():
             return
-        if self._error is not None:
-            future.set_exception(self._error)
+        if error is not None:
+            future.set_exception(error)
         else:
             future.set_result(self._value)  # type: ignore[arg-type]  # set together with _resolved

@@ -17,6 +17,7 @@ from headwater.errors import StoreClosed
 from headwater.store.adapter import Append
 from headwater.store.model import Appended, StoredEvent, StreamInfo
 from headwater.store.sqlite import page
+from headwater.store.sqlite.courtesy import Courtesy
 from headwater.store.sqlite.files import Files
 from headwater.store.sqlite.watch import PollingWatchers, Watchers
 from headwater.store.sqlite.writer import Answer, Statistics
@@ -43,6 +44,8 @@ class SqliteAdapter:
         self._loop: Final = asyncio.get_running_loop()
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
+        self._unanswered = 0
+        self._courtesy: Final = Courtesy(self._loop, self._progress)
         self._watchers: Final = PollingWatchers(files.path, clock) if self._writer is None else Watchers()
         if self._writer is not None:
             self._writer.start(self._deliver)
@@ -110,6 +113,9 @@ class SqliteAdapter:
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
         self._writer.submit(append)
+        self._unanswered += 1
+        if not self._courtesy.active:
+            self._courtesy.begin()
 
     async def room(self) -> None:
         """Wait until `submit` would queue, or the store is closed."""
@@ -176,6 +182,7 @@ class SqliteAdapter:
 
     def _answer(self, answers: list[Answer]) -> None:
         committed = False
+        self._unanswered -= len(answers)
         for append, outcome in answers:
             future = append.answer
             if isinstance(outcome, Appended):
@@ -187,6 +194,10 @@ class SqliteAdapter:
         if committed:
             self._watchers.ring()
         self._wake_room()
+
+    def _progress(self) -> int | None:
+        """For `Courtesy`: how far the writer has got, as long as somebody waits for it."""
+        return self._writer.steps if self._unanswered and self._writer is not None else None
 
     def _wake_room(self) -> None:
         while self._room:

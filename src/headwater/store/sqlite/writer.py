@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -78,6 +78,7 @@ class Writer:
         self._stale = False
         self._catalogue = Catalogue(connection, _REMEMBERED_STREAMS)
         self._head, self._recorded_at = _last_event(connection)
+        self.steps = 0
         self.statistics = Statistics(0, 0, 0, 0)
         self._thread: threading.Thread | None = None
 
@@ -172,18 +173,16 @@ class Writer:
             append.follows = None  # it has been looked at; a chain of old appends must not be kept alive
         return answers
 
-    def _settle_singly(self, group: Iterable[Append]) -> list[Answer]:
+    def _settle_singly(self, group: list[Append]) -> list[Answer]:
         """One append of the group spoils its transaction: give each its own, so that only the guilty one fails."""
-        answers = []
-        for append in group:
-            append.failed = False  # what the first attempt found doesn't count
-            answers += self._settle([append])
-        return answers
+        return [answer for append in group for answer in self._settle([append])]
 
     def _transact(self, group: list[Append]) -> list[Answer]:
         connection = self._connection
         try:
+            self.steps += 1
             connection.execute("BEGIN IMMEDIATE")
+            self.steps += 1
             self._refresh()
             recorded_at = max(self._recorded_at, self._clock.wall() // 1_000)
             draft = Draft(self._catalogue, self._head, recorded_at)
