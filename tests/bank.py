@@ -112,7 +112,7 @@ class Balance(msgspec.Struct, frozen=True):
     amount: int
 
 
-class BalanceOf(Query[int], frozen=True):
+class BalanceOf(Query[int]):
     account: str
 
 

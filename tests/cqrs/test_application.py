@@ -138,7 +138,7 @@ def test_unknown_commands_queries_and_views_are_refused_by_name(tmp_path: Path) 
     class Rob(Command):
         account: str
 
-    class Secret(Query[str], frozen=True):
+    class Secret(Query[str]):
         pass
 
     class Elsewhere(Projection):
@@ -409,11 +409,11 @@ def test_a_view_that_cannot_digest_an_event_stops_and_the_application_goes_on(
         asyncio.run(main())
 
 
-class Anything(Query[str], frozen=True):
+class Anything(Query[str]):
     pass
 
 
-class Nonsense(Query[str], frozen=True):
+class Nonsense(Query[str]):
     pass
 
 

@@ -30,7 +30,7 @@ class Top(msgspec.Struct, frozen=True):
     ask: Quote | None
 
 
-class TopOf(Query[Top], frozen=True):
+class TopOf(Query[Top]):
     """What are the best bid and ask?"""
 
     instrument: str
@@ -46,7 +46,7 @@ class Depth(msgspec.Struct, frozen=True):
     resting_asks: int
 
 
-class DepthOf(Query[Depth], frozen=True):
+class DepthOf(Query[Depth]):
     """What waits at the best so many prices of each side?"""
 
     instrument: str
@@ -66,7 +66,7 @@ class Print(msgspec.Struct, frozen=True):
     taker: Side
 
 
-class LastTrades(Query[list[Print]], frozen=True):
+class LastTrades(Query[list[Print]]):
     """What were the last trades? Oldest first."""
 
     instrument: str
@@ -85,7 +85,7 @@ class Candle(msgspec.Struct, frozen=True):
     trades: int
 
 
-class CandlesOf(Query[list[Candle]], frozen=True):
+class CandlesOf(Query[list[Candle]]):
     """What happened in each minute? Minutes without a trade have no candle."""
 
     instrument: str
@@ -99,7 +99,7 @@ class SideVolume(msgspec.Struct, frozen=True):
     trades: int
 
 
-class VolumeOf(Query[SideVolume], frozen=True):
+class VolumeOf(Query[SideVolume]):
     """How much did the takers of one side trade?"""
 
     instrument: str

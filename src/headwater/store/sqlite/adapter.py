@@ -44,7 +44,8 @@ class SqliteAdapter:
         self._loop: Final = asyncio.get_running_loop()
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
-        self._unanswered = 0
+        self._pending = 0
+        self._done = 0
         self._courtesy: Final = Courtesy(self._loop, self._progress)
         self._watchers: Final = PollingWatchers(files.path, clock) if self._writer is None else Watchers()
         if self._writer is not None:
@@ -113,7 +114,7 @@ class SqliteAdapter:
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
         self._writer.submit(append)
-        self._unanswered += 1
+        self._pending += 1
         if not self._courtesy.active:
             self._courtesy.begin()
 
@@ -173,7 +174,14 @@ class SqliteAdapter:
     async def _read(self, query: Callable[[apsw.Connection], _T]) -> _T:
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
-        return await self._files.readers.run(query)
+        self._pending += 1
+        if not self._courtesy.active:
+            self._courtesy.begin()
+        try:
+            return await self._files.readers.run(query)
+        finally:
+            self._pending -= 1
+            self._done += 1
 
     def _deliver(self, answers: list[Answer]) -> None:
         """On the writer's thread."""
@@ -182,7 +190,7 @@ class SqliteAdapter:
 
     def _answer(self, answers: list[Answer]) -> None:
         committed = False
-        self._unanswered -= len(answers)
+        self._pending -= len(answers)
         for append, outcome in answers:
             future = append.answer
             if isinstance(outcome, Appended):
@@ -196,8 +204,10 @@ class SqliteAdapter:
         self._wake_room()
 
     def _progress(self) -> int | None:
-        """For `Courtesy`: how far the writer has got, as long as somebody waits for it."""
-        return self._writer.steps if self._unanswered and self._writer is not None else None
+        """For `Courtesy`: how far the threads have got, as long as somebody waits for them."""
+        if not self._pending:
+            return None
+        return self._done if self._writer is None else self._done + self._writer.steps
 
     def _wake_room(self) -> None:
         while self._room:

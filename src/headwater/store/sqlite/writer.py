@@ -78,7 +78,7 @@ class Writer:
         self._stale = False
         self._catalogue = Catalogue(connection, _REMEMBERED_STREAMS)
         self._head, self._recorded_at = _last_event(connection)
-        self.steps = 0
+        self.steps = 0  # rises while the thread gets on; see `courtesy`
         self.statistics = Statistics(0, 0, 0, 0)
         self._thread: threading.Thread | None = None
 
