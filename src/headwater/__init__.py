@@ -11,7 +11,8 @@ from headwater.cqrs.projection import Projection, TableProjection, answer, proje
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
 from headwater.pubsub.broker import PubSub
-from headwater.runtime.exits import Down, Exit
+from headwater.runtime.down import Down
+from headwater.runtime.exits import Exit
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.pid import Pid
 from headwater.runtime.reply import Deferred

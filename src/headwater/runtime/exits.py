@@ -1,14 +1,9 @@
-"""How processes end, and how others hear of it."""
+"""How processes end."""
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, TypeAlias
-
-import msgspec
-
-if TYPE_CHECKING:
-    from headwater.runtime.pid import Pid
+from typing import TypeAlias
 
 
 class Exit(enum.Enum):
@@ -36,17 +31,3 @@ def is_abnormal(reason: Reason) -> bool:
 def describe(reason: Reason) -> str:
     """The reason in a few words, for messages and logs."""
     return reason.value if isinstance(reason, Exit) else f"{type(reason).__name__}: {reason}"
-
-
-class Down(msgspec.Struct, frozen=True):
-    """A monitored process has ended. Delivered exactly once for each monitor, after its name was released.
-
-    Attributes:
-        monitor: what `GenServer.monitor` returned.
-        pid: the process that ended.
-        reason: why.
-    """
-
-    monitor: int
-    pid: Pid[object]
-    reason: Reason

@@ -6,7 +6,8 @@ import logging
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
 
 from headwater.errors import InternalError
-from headwater.runtime.exits import Down, Exit, Reason
+from headwater.runtime.down import Down
+from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import HandlerTable
 from headwater.runtime.messages import Info
 from headwater.runtime.pid import Pid

@@ -2,49 +2,56 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from headwater.errors import NameTaken, NameUnknown, one_of
 
-if TYPE_CHECKING:
-    from headwater.runtime.process import Process
+
+class Named(Protocol):
+    """Something that can have a name."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages and logs."""
 
 
-class Names:
+HolderT = TypeVar("HolderT", bound=Named)
+
+
+class Names(Generic[HolderT]):
     """Who is called what. A name is released before anybody hears that its process has ended."""
 
-    __slots__ = ("_processes",)
+    __slots__ = ("_holders",)
 
     def __init__(self) -> None:
-        self._processes: dict[str, Process] = {}
+        self._holders: dict[str, HolderT] = {}
 
-    def claim(self, name: str, process: Process) -> None:
+    def claim(self, name: str, holder: HolderT) -> None:
         """Give the name to the process.
 
         Raises:
             NameTaken: a living process has it.
         """
-        holder = self._processes.get(name)
-        if holder is not None:
-            raise NameTaken(f"the name {name!r} belongs to {holder.label} already")
-        self._processes[name] = process
+        other = self._holders.setdefault(name, holder)
+        if other is not holder:
+            raise NameTaken(f"the name {name!r} belongs to {other.label} already")
 
-    def release(self, name: str, process: Process) -> None:
+    def release(self, name: str, holder: HolderT) -> None:
         """Free the name if the process has it."""
-        if self._processes.get(name) is process:
-            del self._processes[name]
+        if self._holders.get(name) is holder:
+            del self._holders[name]
 
-    def find(self, name: str) -> Process | None:
+    def find(self, name: str) -> HolderT | None:
         """The process of this name, or None."""
-        return self._processes.get(name)
+        return self._holders.get(name)
 
-    def get(self, name: str) -> Process:
+    def get(self, name: str) -> HolderT:
         """The process of this name.
 
         Raises:
             NameUnknown: there is none.
         """
-        process = self._processes.get(name)
-        if process is None:
-            raise NameUnknown(f"no process is called {name!r}; named: {one_of(sorted(self._processes))}")
-        return process
+        holder = self._holders.get(name)
+        if holder is None:
+            raise NameUnknown(f"no process is called {name!r}; named: {one_of(sorted(self._holders))}")
+        return holder

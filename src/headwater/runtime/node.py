@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from headwater.clock import Clock, Rng
 from headwater.runtime.names import Names
 from headwater.telemetry import Telemetry
-
-if TYPE_CHECKING:
-    from headwater.runtime.process import Process
 
 TURN_MESSAGES: Final = 64
 """How many messages a process handles before the next process has its turn."""
 
 INLINE_TURNS: Final = 256
 """How many calls may run in their callers' turns before the event loop gets a turn."""
+
+
+class Runnable(Protocol):
+    """A process, as far as its surroundings have to know it."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in messages and logs."""
+
+    def take_turn(self, budget: int) -> None:
+        """Handle up to `budget` messages."""
 
 
 class RunQueue:
@@ -32,10 +40,10 @@ class RunQueue:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._ready: deque[Process] = deque()
+        self._ready: deque[Runnable] = deque()
         self._scheduled = False
 
-    def add(self, process: Process) -> None:
+    def add(self, process: Runnable) -> None:
         """Give the process a turn soon."""
         self._ready.append(process)
         if not self._scheduled:
@@ -64,7 +72,7 @@ class Node:
         self.rng = rng
         self.telemetry = telemetry
         self.loop = asyncio.get_running_loop()
-        self.names = Names()
+        self.names: Names[Runnable] = Names()
         self.run_queue = RunQueue(self.loop)
         self._numbers = itertools.count(1)
         self._inline_turns = 0

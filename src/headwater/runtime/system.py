@@ -91,7 +91,7 @@ class System:
     def whereis(self, name: str) -> Pid[object] | None:
         """The process of this name, or None."""
         process = self._running().names.find(name)
-        return None if process is None else Pid(process)
+        return Pid(process) if isinstance(process, Process) else None
 
     def named(self, server: type[ServerT], name: str) -> Pid[ServerT]:
         """The process of this name, which must be of this class.
@@ -101,7 +101,7 @@ class System:
             ProcessError: the process that has it is of another class.
         """
         process = self._running().names.get(name)
-        if not isinstance(process.server, server):
+        if not isinstance(process, Process) or not isinstance(process.server, server):
             raise ProcessError(f"the process {name!r} is a {process.label}, not a {server.__qualname__}")
         return Pid(process)
 
