@@ -43,6 +43,7 @@ from headwater.errors import (
     ViewFailed,
 )
 from headwater.store.adapter import Append
+from headwater.store.sqlite.adapter import SqliteAdapter
 from headwater.telemetry import SpanEvent, SpanName
 from tests.bank import (
     Account,
@@ -209,6 +210,23 @@ def test_the_context_of_a_command_is_stored_beside_its_events(tmp_path: Path) ->
         assert (told.causation, told.correlation, told.metadata) == (command, correlation, {"by": "me"})
         assert made_up.causation == made_up.correlation not in (None, command)
         assert made_up.metadata == {}
+
+    run(tmp_path, scenario)
+
+
+def test_undisturbed_commands_are_decided_once(tmp_path: Path) -> None:
+    async def scenario(application: Application) -> None:
+        commands: list[Command] = [
+            Deposit("a", 9),
+            Payout("a", [1, 2]),
+            Audit("a", "x"),
+            Payout("a", [3]),
+            Withdraw("a", 3),
+        ]
+        results = [outcome.result async for outcome in application.dispatch_all(commands)]
+        assert all(isinstance(result, Committed) for result in results)
+        assert isinstance(application.store.adapter, SqliteAdapter)
+        assert application.store.adapter.statistics.refused == 0
 
     run(tmp_path, scenario)
 
