@@ -24,7 +24,7 @@ attribute as well.
     │   ├── PipelineBroken
     │   ├── DuplicateEvent
     │   ├── InvalidStreamName
-    │   ├── StoreClosed, StoreOverloaded
+    │   ├── StoreClosed, StoreReadOnly, StoreOverloaded
     │   ├── StoreLocked
     │   ├── NotAStore, NewerSchema
     │   └── StorageFailed
@@ -173,6 +173,10 @@ class InvalidStreamName(StoreError):
 
 class StoreClosed(StoreError):
     """The store is closed, or was closed before the append was taken up."""
+
+
+class StoreReadOnly(StoreError):
+    """The store was opened for reading only. Nothing was appended."""
 
 
 class StoreOverloaded(StoreError):

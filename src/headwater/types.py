@@ -17,6 +17,8 @@ class Position(int):
     def __repr__(self) -> str:
         return f"Position({int(self)})"
 
+    __str__ = int.__repr__
+
 
 class Version(int):
     """Where an event stands in its stream: 1, 2, 3 …. 0 is a stream without events."""
@@ -25,6 +27,8 @@ class Version(int):
 
     def __repr__(self) -> str:
         return f"Version({int(self)})"
+
+    __str__ = int.__repr__
 
 
 EventId = UUID

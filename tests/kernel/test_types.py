@@ -41,3 +41,4 @@ def test_a_position_is_a_number_that_says_what_it_is(kind: type[Position] | type
     assert kind(7) == 7
     assert repr(kind(7)) == f"{kind.__name__}(7)"
     assert f"{kind(1234567):,}" == "1,234,567"
+    assert f"{kind(7)}" == str(kind(7)) == "7"

@@ -9,7 +9,8 @@ import msgspec
 from headwater.cli.output import TablePrinter, json_line
 from headwater.store.model import StoredEvent
 
-_COLUMNS = ("position", "time (UTC)", "stream", "version", "type", "data")
+_LOG_COLUMNS = ("position", "time (UTC)", "stream", "type", "data")
+_STREAM_COLUMNS = ("version", "time (UTC)", "type", "data")
 
 _TIME_OF_DAY = slice(len("2026-01-01T"), len("2026-01-01T00:00:00.000"))
 
@@ -19,18 +20,25 @@ class EventPrinter:
 
     Args:
         json: as lines of JSON with everything that the log knows, or as rows of a table.
+        stream: the one stream that they are of; None for the whole log.
     """
 
-    def __init__(self, *, json: bool) -> None:
-        self._table = None if json else TablePrinter(_COLUMNS)
+    def __init__(self, *, json: bool, stream: str | None) -> None:
+        self._one_stream = stream is not None
+        self._table = None if json else TablePrinter(_STREAM_COLUMNS if self._one_stream else _LOG_COLUMNS)
 
     def print(self, event: StoredEvent) -> None:
         """Print one event."""
         if self._table is None:
             sys.stdout.write(json_line(_record(event)) + "\n")
         else:
-            time = event.recorded_at.isoformat(timespec="milliseconds")[_TIME_OF_DAY]
-            self._table.print((event.position, time, event.stream, event.version, event.type, event.data))
+            self._table.print(self._row(event))
+
+    def _row(self, event: StoredEvent) -> tuple[object, ...]:
+        time = event.recorded_at.isoformat(timespec="milliseconds")[_TIME_OF_DAY]
+        if self._one_stream:
+            return event.version, time, event.type, event.data
+        return event.position, time, event.stream, event.type, event.data
 
     def flush(self) -> None:
         """Let what was printed be seen."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from typing import Final
 
 import typer
 
@@ -57,11 +58,30 @@ def load_application(name: str) -> Application:
         raise NotAnApplication(f"{module_name} can't be imported: {error}") from error
     finally:
         del sys.path[0]
-    found = getattr(module, variable, None)
+    if not hasattr(module, variable):
+        raise NotAnApplication(f"{module_name} has no variable {variable!r}")
+    found: object = getattr(module, variable)
     if not isinstance(found, Application):
-        raise NotAnApplication(f"{name} is {type(found).__name__}, not an Application")
+        raise NotAnApplication(f"{name} is of type {type(found).__name__}, not an Application")
     return found
 
+
+class NoSuchStream(HeadwaterError):
+    """The store has no stream of this name."""
+
+
+async def require_stream(store: EventStore, stream: str) -> None:
+    """Make sure that there is such a stream: a name that was mistyped shall not look like an empty stream.
+
+    Raises:
+        NoSuchStream: there isn't.
+    """
+    if await store.last(stream) is None:
+        raise NoSuchStream(f"{store.location} has no stream {stream!r}; `headwater streams` lists those that it has")
+
+
+HIGHEST: Final = 2**63 - 1
+"""The highest position and version there can be."""
 
 DATABASE_ARGUMENT = typer.Argument(metavar="DATABASE", help="An SQLite file, or the URL of a store.")
 JSON_OPTION = typer.Option("--json", help="JSON lines, also on a terminal. In a pipe they are the default.")

@@ -10,7 +10,7 @@ import typer
 from headwater.app import Application
 from headwater.cli.moment import parse_moment
 from headwater.cli.opening import JSON_OPTION, NotAnApplication, load_application, open_store
-from headwater.cli.output import print_json, print_table, wants_json
+from headwater.cli.output import note, print_json, print_table, wants_json
 from headwater.errors import one_of
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.repository import Loaded, Repository
@@ -29,12 +29,17 @@ def state(
     ] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Print the state of an aggregate, now or at a moment in the past, folded from its events."""
+    """Print the state of an aggregate.
+
+    Now or at a moment in the past, folded from its events.
+    """
     application = load_application(app)
     found = _aggregate_named(application, kind)
     loaded = asyncio.run(
         _load(application, database or application.url, found, id, None if at is None else parse_moment(at))
     )
+    if not loaded.version:
+        note(f"{found.__name__} {id!r} has no events{' by then' if at else ''}: this is how it begins.")
     record = {"type": found.__name__, "id": id, "version": int(loaded.version), "position": int(loaded.position)}
     fields = {**record, **loaded.aggregate.describe()}
     if wants_json(json):

@@ -18,7 +18,10 @@ def streams(
     after: Annotated[str, typer.Option(help="Begin behind this name, for the next page.")] = "",
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """List the streams of a store, by name: their versions, and where they begin and end in the log."""
+    """List the streams of a store.
+
+    By name, with their versions, and where they begin and end in the log.
+    """
     found = asyncio.run(_read(database, after, limit))
     if wants_json(json):
         print_json(_record(info) for info in found)

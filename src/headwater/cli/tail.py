@@ -12,7 +12,7 @@ import typer
 
 from headwater.cli.event_printer import EventPrinter
 from headwater.cli.opening import DATABASE_ARGUMENT, JSON_OPTION, open_store
-from headwater.cli.output import wants_json
+from headwater.cli.output import note, wants_json
 
 
 def tail(
@@ -21,11 +21,11 @@ def tail(
     last: Annotated[int, typer.Option(min=0, help="Begin with so many of the last events.")] = 10,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Print the last events of a store, then each new one as it happens, until Ctrl-C.
+    """Print events as they happen.
 
-    Works beside the process that writes.
+    Begins with the last ones, goes on until Ctrl-C, and works beside the process that writes.
     """
-    asyncio.run(_until_interrupted(_follow(database, stream, last, EventPrinter(json=wants_json(json)))))
+    asyncio.run(_until_interrupted(_follow(database, stream, last, EventPrinter(json=wants_json(json), stream=stream))))
 
 
 async def _follow(database: str, stream: str | None, last: int, printer: EventPrinter) -> None:
@@ -35,6 +35,8 @@ async def _follow(database: str, stream: str | None, last: int, printer: EventPr
         else:
             newest = await store.last(stream)
             end = 0 if newest is None else newest.version
+            if newest is None:
+                note(f"There is no stream {stream!r} yet; waiting for its first event.")
         async for page in store.follow(max(0, end - last), stream):
             for event in page:
                 printer.print(event)

@@ -1,9 +1,9 @@
 """What a backend of the event store must do, and nothing else.
 
 The facade (`store.EventStore`) owns checks, encoding and identifiers; an adapter stores bytes and gives them
-back. It may raise, besides `InternalError`: `WrongExpectedVersion`, `PipelineBroken`, `DuplicateEvent`,
-`StoreClosed`, `StoreOverloaded`, `StorageFailed` and `StorageFull`; on opening also `StoreLocked`, `NotAStore`
-and `NewerSchema`.
+back. It may raise, besides `InternalError`: `WrongExpectedVersion`, `PipelineBroken`, `DuplicateEvent`, `StoreClosed`,
+`StoreReadOnly`, `StoreOverloaded`, `StorageFailed` and `StorageFull`; on opening also `StoreLocked`, `NotAStore` and
+`NewerSchema`.
 """
 
 from __future__ import annotations

@@ -175,7 +175,8 @@ class EventStore:
             UnknownType: the codec doesn't know the class of an event.
             CodecError: an event or the metadata doesn't fit into JSON.
             ValueError: there are no events.
-            StoreClosed: the store is closed, or opened for reading only.
+            StoreClosed: the store is closed.
+            StoreReadOnly: the store was opened for reading only.
             StorageFailed, StorageFull: the storage refused. Nothing was appended.
         """
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:

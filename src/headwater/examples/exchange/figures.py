@@ -1,5 +1,6 @@
 """What a run has done so far, and how fast."""
 
+import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -60,7 +61,12 @@ class Figures:
         if not ordered:
             return Latency(0.0, 0.0, 0.0)
         return Latency(
-            median=ordered[len(ordered) // 2] * _MILLISECONDS,
-            p99=ordered[len(ordered) * 99 // 100] * _MILLISECONDS,
+            median=_percentile(ordered, 50) * _MILLISECONDS,
+            p99=_percentile(ordered, 99) * _MILLISECONDS,
             worst=ordered[-1] * _MILLISECONDS,
         )
+
+
+def _percentile(ordered: Sequence[float], percent: int) -> float:
+    """The smallest value that so many percent of the values don't exceed."""
+    return ordered[math.ceil(len(ordered) * percent / 100) - 1]

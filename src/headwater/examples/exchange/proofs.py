@@ -1,6 +1,6 @@
 """What the demo proves about the log that it wrote."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -10,6 +10,7 @@ from headwater.examples.exchange.book import OrderBook
 from headwater.examples.exchange.market import Market
 from headwater.examples.exchange.messages import BookEvent
 from headwater.examples.exchange.views import (
+    TAPE_LENGTH,
     Candles,
     CandlesOf,
     DepthOf,
@@ -56,7 +57,7 @@ async def positions_are_gapless(venue: Application) -> Proof:
         version = versions.get(stored.stream, 0) + 1
         holds = holds and stored.position == position + 1 and stored.version == version
         position, versions[stored.stream] = stored.position, stored.version
-    return Proof("positions and versions are gapless", holds, f"{position:,} events in {len(versions)} stream(s)")
+    return Proof("positions and versions are gapless", holds, _counted(position, versions))
 
 
 async def rebuild_equals_live(venue: Application, instrument: str) -> Proof:
@@ -97,11 +98,15 @@ async def views_equal_rebuilt(venue: Application, instrument: str) -> Proof:
 def _questions(instrument: str) -> dict[type[Projection], list[Query[object]]]:
     return {
         TopOfBook: [TopOf(instrument)],
-        MarketDepth: [DepthOf(instrument, levels=1_000)],
-        Tape: [LastTrades(instrument, count=1_000)],
+        MarketDepth: [DepthOf(instrument, levels=None)],
+        Tape: [LastTrades(instrument, count=TAPE_LENGTH)],
         Candles: [CandlesOf(instrument)],
         Volumes: [VolumeOf(instrument, "buy"), VolumeOf(instrument, "sell")],
     }
+
+
+def _counted(events: int, streams: Collection[str]) -> str:
+    return f"{events:,} events in {len(streams):,} stream{'' if len(streams) == 1 else 's'}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 import resource
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +27,13 @@ class Report(msgspec.Struct, frozen=True):
     """Everything that a run has to say.
 
     Attributes:
-        sections: the report's text.
+        sections: the report's text, without the log.
+        events: how many events the log has.
         proofs: what was proven about the log, and whether it holds.
     """
 
     sections: list[Section]
+    events: int
     proofs: list[Proof]
 
     @property
@@ -53,29 +55,32 @@ async def make_report(venue: Application, source: Source, run: Run, seconds: flo
     sections = [
         ("Input", _input(source, run, resumed_after)),
         ("Commands", _commands(run, seconds, venue.store.durability)),
-        ("Log", await _log(venue)),
         ("Market", await _market(venue)),
     ]
     comparison = await _compare(venue, source, run)
     if comparison is not None:
         sections.append(("Trades against the recording", _comparison(comparison)))
-    return Report(sections, await prove(venue, INSTRUMENT))
+    return Report(sections, int(await venue.store.head()), await prove(venue, INSTRUMENT))
 
 
 def _input(source: Source, run: Run, resumed_after: int) -> list[tuple[str, str]]:
     lines = [("source", source.description), ("rows", f"{source.rows:,}")]
-    lines += [(f"left out: {why.replace('_', ' ')}", f"{count:,}") for why, count in source.left_out.items()]
+    lines += [(f"left out: {_words(why)}", f"{count:,}") for why, count in source.left_out.items()]
     if resumed_after >= 0:
         lines.append(("resumed", f"behind row {resumed_after:,}, the last one in the log"))
     lines.append(("last row handed in", f"{run.row:,}" if run.row >= 0 else "none"))
     return lines
 
 
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def _commands(run: Run, seconds: float, durability: str) -> list[tuple[str, str]]:
     figures, latency = run.figures, run.figures.latency()
     rate = figures.commands / seconds if seconds else 0.0
     lines = [("answered", f"{figures.commands:,}"), ("accepted", f"{figures.committed:,}")]
-    lines += [(f"rejected: {why}", f"{count:,}") for why, count in figures.rejected.most_common()]
+    lines += [(f"rejected: {_words(why)}", f"{count:,}") for why, count in figures.rejected.most_common()]
     lines += [
         ("time", f"{seconds:.2f} s"),
         ("commands/s", f"{rate:,.0f}"),
@@ -87,7 +92,7 @@ def _commands(run: Run, seconds: float, durability: str) -> list[tuple[str, str]
 
 
 _DURABILITY: Final[Mapping[str, str]] = {
-    "full": "full: an answer leaves when its events are on the disk (fsync)",
+    "full": "full: answered when on the disk (fsync)",
 }
 
 
@@ -96,22 +101,11 @@ def _peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-async def _log(venue: Application) -> list[tuple[str, str]]:
-    head = await venue.store.head()
-    size = sum(file.stat().st_size for file in _files(venue.store.location))
-    per_event = f" ({size / head:.0f} bytes an event)" if head else ""
-    return [
-        ("events", f"{int(head):,}"),
-        ("file", venue.store.location),
-        ("bytes on disk", f"{size:,}{per_event}"),
-    ]
-
-
-def _files(location: str) -> Iterator[Path]:
-    for ending in ("", "-wal"):
-        path = Path(location + ending)
-        if path.exists():
-            yield path
+def describe_log(path: Path, events: int) -> Section:
+    """The log's file and its size. A store that is closed has nothing else on the disk."""
+    size = sum(file.stat().st_size for file in (path, Path(f"{path}-wal")) if file.exists())
+    per_event = f" ({size / events:.0f} an event)" if events else ""
+    return "Log", [("events", f"{events:,}"), ("file", str(path)), ("bytes", f"{size:,}{per_event}")]
 
 
 async def _market(venue: Application) -> list[tuple[str, str]]:
@@ -129,7 +123,8 @@ async def _market(venue: Application) -> list[tuple[str, str]]:
         ("resting orders", _resting(depth)),
         ("takers bought", f"{format_quantity(bought.volume, VOLUME_DECIMALS)} in {bought.trades:,} trades"),
         ("takers sold", f"{format_quantity(sold.volume, VOLUME_DECIMALS)} in {sold.trades:,} trades"),
-        ("minutes with trades", _minutes(candles)),
+        ("trade prices", _prices(candles)),
+        ("minutes with trades", f"{len(candles):,}"),
     ]
 
 
@@ -155,11 +150,11 @@ def _resting(depth: Depth) -> str:
     return f"{total:,} ({depth.resting_bids:,} bids, {depth.resting_asks:,} asks)"
 
 
-def _minutes(candles: list[Candle]) -> str:
+def _prices(candles: list[Candle]) -> str:
     if not candles:
-        return "0"
+        return "–"
     low, high = min(candle.low for candle in candles), max(candle.high for candle in candles)
-    return f"{len(candles)}, from {format_quantity(low, PRICE_DECIMALS)} to {format_quantity(high, PRICE_DECIMALS)}"
+    return f"{format_quantity(low, PRICE_DECIMALS)} to {format_quantity(high, PRICE_DECIMALS)}"
 
 
 async def _compare(venue: Application, source: Source, run: Run) -> TradeComparison | None:

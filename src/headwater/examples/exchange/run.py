@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from headwater import Application, Envelope, HeadwaterError
+from headwater import Application, Envelope, EventStore, HeadwaterError
 from headwater.examples.exchange.feed_command import FeedCommand
 from headwater.examples.exchange.figures import Figures
 from headwater.examples.exchange.market import Market
@@ -17,6 +17,24 @@ IN_FLIGHT: Final = 500
 
 class OtherInput(HeadwaterError):
     """A run is to be resumed with another input than it began with."""
+
+
+class NotADemo(HeadwaterError):
+    """The store holds something, and no run of the demo wrote it."""
+
+
+async def begun_with(store: EventStore) -> str | None:
+    """The name of the input that a demo's log began with; None if the log is empty.
+
+    Raises:
+        NotADemo: the log's first event is not the one with which a demo begins.
+    """
+    async for first in store.raw_all(0, 1):
+        source = first.metadata.get("source")
+        if first.stream == Market.stream_of(INSTRUMENT) and isinstance(source, str):
+            return source
+        raise NotADemo(f"{store.location} holds the events of another application, not of the demo; name another file")
+    return None
 
 
 class Run:
@@ -53,19 +71,17 @@ class Run:
 
         Raises:
             OtherInput: the log was written from another input.
+            NotADemo: the log was written by another application.
         """
-        stream = Market.stream_of(INSTRUMENT)
-        last = await self._venue.store.last(stream)
-        if last is None:
-            return -1
-        [first] = await self._venue.store.page_stream(stream, 0, 1)
-        begun_with = first.metadata.get("source")
-        if begun_with != self._source.name:
+        store = self._venue.store
+        begun = await begun_with(store)
+        if begun is not None and begun != self._source.name:
             raise OtherInput(
-                f"{self._venue.store.location} was written from {begun_with}, not from {self._source.name}; "
-                "give the same --input, or another --database"
+                f"{store.location} was begun with another input ({begun}, and this is {self._source.name}); "
+                "give the --input that it was begun with, or another --database"
             )
-        row = last.metadata.get("row")
+        last = await store.last(Market.stream_of(INSTRUMENT))
+        row = None if last is None else last.metadata.get("row")
         return row if isinstance(row, int) else -1
 
     async def drive(self, after: int, limit: int | None = None) -> None:

@@ -1,6 +1,8 @@
 """The read side of the exchange: five views, each with its own position in the log."""
 
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 
@@ -47,10 +49,10 @@ class Depth(msgspec.Struct, frozen=True):
 
 
 class DepthOf(Query[Depth]):
-    """What waits at the best so many prices of each side?"""
+    """What waits at the best so many prices of each side? None for all prices."""
 
     instrument: str
-    levels: int = 10
+    levels: int | None = 10
 
 
 class Print(msgspec.Struct, frozen=True):
@@ -106,6 +108,9 @@ class VolumeOf(Query[SideVolume]):
     side: Side
 
 
+_NO_BOOK: Final = OrderBook()
+
+
 class _Books(Projection):
     """Base of the views that need every order: it keeps the books by following the same events as the market."""
 
@@ -115,13 +120,14 @@ class _Books(Projection):
     @project
     def happened(self, event: BookEvent, recorded: Recorded) -> None:
         """Follow what happened."""
-        matching.evolve(self._book(_instrument(recorded)), event)
-
-    def _book(self, instrument: str) -> OrderBook:
+        instrument = _instrument(recorded)
         book = self._books.get(instrument)
         if book is None:
             book = self._books[instrument] = OrderBook()
-        return book
+        matching.evolve(book, event)
+
+    def _book(self, instrument: str) -> OrderBook:
+        return self._books.get(instrument, _NO_BOOK)
 
 
 class TopOfBook(_Books):
@@ -175,7 +181,7 @@ class Tape(TableProjection[Print], key="position"):
     def last_trades(self, query: LastTrades) -> list[Print]:
         """The last trades of an instrument, oldest first."""
         prints = [row for row in self.table if row.instrument == query.instrument]
-        return prints[-query.count :]
+        return prints[max(0, len(prints) - query.count) :]
 
 
 class Candles(TableProjection[Candle], key="key"):
@@ -201,7 +207,8 @@ class Candles(TableProjection[Candle], key="key"):
     @answer
     def candles_of(self, query: CandlesOf) -> list[Candle]:
         """The candles of an instrument, oldest first."""
-        return [candle for candle in self.table if candle.key[0] == query.instrument]
+        found = [candle for candle in self.table if candle.key[0] == query.instrument]
+        return sorted(found, key=attrgetter("key"))  # the market's times may step back from one event to the next
 
 
 class Volumes(TableProjection[SideVolume], key="key"):

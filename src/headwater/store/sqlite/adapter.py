@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import apsw
 
 from headwater.clock import Clock, SystemClock
-from headwater.errors import StoreClosed
+from headwater.errors import StoreClosed, StoreReadOnly
 from headwater.store.adapter import Append
 from headwater.store.model import Appended, StoredEvent, StreamInfo
 from headwater.store.sqlite import page
@@ -106,11 +106,12 @@ class SqliteAdapter:
         """Queue an append. Never blocks.
 
         Raises:
-            StoreClosed: the store is closed, or was opened for reading only.
+            StoreClosed: the store is closed.
+            StoreReadOnly: it was opened for reading only.
             StoreOverloaded: the queue is full; nothing was queued.
         """
         if self._writer is None:
-            raise StoreClosed(f"{self.location}: the store was opened for reading only, it takes no appends")
+            raise StoreReadOnly(f"{self.location}: the store was opened for reading only, it takes no appends")
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
         self._writer.submit(append)

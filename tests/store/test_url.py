@@ -1,0 +1,60 @@
+"""Where a store is, as a URL."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from headwater.errors import NotAStore
+from headwater.store.store import EventStore
+from headwater.store.url import sqlite_path
+
+from .driving import Deposited, codec, names_in, scenario
+
+
+def test_relative_and_absolute() -> None:
+    assert sqlite_path("sqlite:///bank.db") == Path("bank.db")
+    assert sqlite_path("sqlite:///data/my%20bank.db") == Path("data/my%20bank.db")
+    assert sqlite_path("sqlite:////var/lib/bank.db") == Path("/var/lib/bank.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("bank.db", "is not a URL"),
+        ("", "is not a URL"),
+        ("postgres://host/bank", "no event store for postgres://"),
+        ("sqlite://bank.db", "too few slashes"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:///data/", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("sqlite:///bank.db?mode=ro", "options are arguments"),
+        ("sqlite:///ba\x00nk.db", "that no path has"),
+    ],
+)
+def test_what_is_no_url_of_a_store(url: str, words: str) -> None:
+    with pytest.raises(NotAStore, match=words) as caught:
+        sqlite_path(url)
+    if "options" not in words and "no path" not in words:
+        assert "sqlite:///relative.db" in str(caught.value)
+
+
+@scenario
+async def test_open_by_url_and_stay_there_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    async with await EventStore.open("sqlite:///bank.db", codec()) as store:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await store.append("s", [Deposited(1)])
+        assert store.location == os.fspath(tmp_path / "bank.db")
+    assert names_in(tmp_path) == ["bank.db", "elsewhere"]
+    assert names_in(tmp_path / "elsewhere") == []
+    async with await EventStore.open(f"sqlite:///{tmp_path}/bank.db", codec(), create=False) as store:
+        assert await store.head() == 1
+    with pytest.raises(NotAStore, match="there is no event store here"):
+        await EventStore.open(f"sqlite:///{tmp_path}/other.db", codec(), create=False)
+    with pytest.raises(NotAStore, match="there is no event store here"):
+        await EventStore.open(f"sqlite:///{tmp_path}/other.db", codec(), read_only=True)
+    assert names_in(tmp_path) == ["bank.db", "elsewhere"]
