@@ -15,7 +15,7 @@ attribute as well.
     ├── ProcessError           processes and supervision
     │   ├── ProcessDown        the process is dead, or died before it answered
     │   ├── NameUnknown, NameTaken
-    │   ├── StartFailed
+    │   ├── StartFailed, StartIgnored
     │   ├── MailboxFull
     │   ├── CallingSelf
     │   └── UnknownMethod
@@ -122,6 +122,10 @@ class NameTaken(ProcessError):
 
 class StartFailed(ProcessError):
     """A process's `init` raised, or one of a supervisor's children did. `__cause__` is the error itself."""
+
+
+class StartIgnored(ProcessError):
+    """Raised by a process's `init` to say that it is not needed now. Nothing was started, and nothing failed."""
 
 
 class MailboxFull(ProcessError):

@@ -90,7 +90,7 @@ def test_messages_of_one_broadcaster_arrive_in_order() -> None:
     run(scenario)
 
 
-def test_a_full_mailbox_loses_messages_and_they_are_counted() -> None:
+def test_a_full_mailbox_drops_messages_and_counts_them() -> None:
     async def scenario(system: System, pubsub: PubSub) -> None:
         listener = await system.start(Listener, capacity=3)
         pubsub.subscribe("t", listener)
@@ -98,7 +98,7 @@ def test_a_full_mailbox_loses_messages_and_they_are_counted() -> None:
             pubsub.broadcast("t", number)
         await asyncio.sleep(0)
         assert await history(listener) == [0, 1, 2]
-        assert pubsub.dropped == 2
+        assert listener.process.mailbox.dropped == 2
 
     run(scenario)
 

@@ -378,7 +378,7 @@ def test_terminate_runs_on_a_stop_and_on_a_crash_but_not_on_a_kill() -> None:
     run(scenario)
 
 
-def test_a_process_that_takes_too_long_to_stop_is_killed() -> None:
+def test_a_process_that_takes_too_long_to_stop_is_reported_and_can_be_killed() -> None:
     clock = VirtualClock()
 
     async def scenario(system: System) -> None:
@@ -388,7 +388,10 @@ def test_a_process_that_takes_too_long_to_stop_is_killed() -> None:
         while not log:
             await asyncio.sleep(0)
         clock.advance(3.0)
-        await stopping
+        with pytest.raises(DeadlineExceeded, match=r"end within 3\.0 s"):
+            await stopping
+        assert careful.alive
+        careful.kill()
         assert await careful.wait() is Exit.KILLED
         assert log == ["terminate Exit.NORMAL"]
 
@@ -506,10 +509,11 @@ def test_a_full_mailbox_refuses_and_keeps_what_it_has() -> None:
         counter = await system.start(Counter, capacity=2)
         counter.cast(Counter.increment, 1)
         counter.cast(Counter.increment, 2)
+        counter.cast(Counter.increment, 3)
+        counter.send("hello")
         with pytest.raises(MailboxFull, match="2 messages"):
-            counter.cast(Counter.increment, 3)
-        with pytest.raises(MailboxFull):
             await counter.call(Counter.increment, 4)
+        assert counter.process.mailbox.dropped == 3
         await asyncio.sleep(0)
         assert await counter.call(Counter.history) == [("increment", 1), ("increment", 2)]
 

@@ -13,6 +13,7 @@ Scenario = Callable[[System], Coroutine[object, object, None]]
 
 
 class Worker(GenServer):
+    trap_exit = True
     log: list[str] = []  # noqa: RUF012 - shared by all of a test's workers
 
     def init(self, label: str, fail: Callable[[], bool] = lambda: False) -> None:

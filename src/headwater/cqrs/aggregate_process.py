@@ -80,6 +80,8 @@ class _Decision:
 class AggregateProcess(GenServer):
     """Decides the commands of one aggregate."""
 
+    trap_exit = True  # so that `terminate` answers what is under way
+
     async def init(self, store: EventStore, kind: type[Aggregate], id: str) -> None:  # noqa: A002 - the field's term
         """Load the aggregate from its stream."""
         self._store = store

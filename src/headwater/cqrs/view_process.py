@@ -48,6 +48,8 @@ class ViewProcess(GenServer):
     view: from then on queries raise `ViewFailed`.
     """
 
+    trap_exit = True  # so that `terminate` stops the wake-ups
+
     async def init(self, store: EventStore, projection: type[Projection]) -> None:
         """Follow the log up to its present head, then wait for wake-ups."""
         self._store = store

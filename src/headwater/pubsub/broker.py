@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from headwater.errors import MailboxFull
 from headwater.pubsub.subscription import Subscription
 from headwater.runtime.pid import Pid
 
@@ -26,19 +25,18 @@ class PubSub:
         self._by_process: dict[tuple[str, Pid[object]], list[int]] = {}
         self._watches: dict[Pid[object], set[str]] = {}
         self._next_number = 0
-        self.dropped = 0
-        """How many messages full mailboxes have refused."""
 
     def subscribe(self, topic: str, pid: Pid[object]) -> None:
         """Send the topic's messages to a process, from now on, for its `handle_info`.
 
-        Subscribing twice delivers twice. The subscription ends with the process.
+        Subscribing twice delivers twice. The subscription ends with the process. When its mailbox is full, the
+        process's own policy decides, and its `info` counts.
 
         Raises:
             ValueError: the topic is no non-empty string.
         """
         _check(topic)
-        number = self._add(topic, lambda message: self._send(pid, message))
+        number = self._add(topic, pid.send)
         self._by_process.setdefault((topic, pid), []).append(number)
         if pid not in self._watches:
             self._watches[pid] = set()
@@ -99,12 +97,6 @@ class PubSub:
             receivers.pop(number, None)
             if not receivers:
                 del self._receivers[topic]
-
-    def _send(self, pid: Pid[object], message: object) -> None:
-        try:
-            pid.send(message)
-        except MailboxFull:
-            self.dropped += 1
 
     def _release(self, pid: Pid[object]) -> None:
         for topic in self._watches.pop(pid, ()):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 
 from headwater.errors import InternalError
-from headwater.runtime.down import Down
+from headwater.runtime.down import Down, Exited
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import HandlerTable
-from headwater.runtime.messages import Info
+from headwater.runtime.mailbox import DEFAULT_CAPACITY, Overflow
 from headwater.runtime.pid import Pid
-
-if TYPE_CHECKING:
-    from headwater.runtime.process import Process
-    from headwater.runtime.reply import Deferred
+from headwater.runtime.process import Process
+from headwater.runtime.reply import Deferred
+from headwater.runtime.timer import MessageTimer
 
 Answer = TypeVar("Answer")
+ServerT = TypeVar("ServerT")
+Arguments = ParamSpec("Arguments")
 
 _log: Final = logging.getLogger("headwater.runtime")
 
@@ -36,8 +38,17 @@ class GenServer:
     async method awaits, the process takes no other. A method that raises ends the process: its caller gets
     `ProcessDown`, its supervisor decides what happens next. The exception is `Rejected`: it goes to the caller
     as an answer, and the process lives on.
+
+    Attributes:
+        trap_exit: whether exit signals come as `Exited` messages to `handle_info` instead of ending the process. A
+            process that has something to clean up in `terminate` traps exits, or it is not asked.
+        capacity: how many messages may wait.
+        overflow: what happens to those beyond; see `mailbox.Overflow`.
     """
 
+    trap_exit: bool = False
+    capacity: ClassVar[int] = DEFAULT_CAPACITY
+    overflow: ClassVar[Overflow] = "reject"
     _handlers: ClassVar[HandlerTable]  # set for each subclass
     __process: Process | None = None
 
@@ -50,7 +61,7 @@ class GenServer:
     def init(self, *arguments: Any, **keywords: Any) -> object:  # noqa: ANN401 - so that an override may declare its own
         """Set up the state. May be async. Whoever starts the process waits for it; if it raises, nothing started.
 
-        A subclass declares the parameters that it needs.
+        A subclass declares the parameters that it needs. It may raise `StartIgnored` when it isn't needed now.
         """
         return None
 
@@ -62,10 +73,22 @@ class GenServer:
     def terminate(self, reason: Reason) -> object:
         """Clean up before the end. May be async.
 
-        Runs when the process stops or a method raised; not when it is killed. So it is no place for what must
-        happen in any case.
+        Runs when the process stops, when a method raised, and, if it traps exits, when its supervisor ends it; not
+        when it is killed, and not on an exit signal that it doesn't trap. So it is no place for what must happen in
+        any case.
         """
         return None
+
+    def format_crash(self, report: Mapping[str, object]) -> Mapping[str, object]:
+        """Take out of a crash report what must not be logged.
+
+        Args:
+            report: `process`, `reason` and `message`. What this returns is logged.
+        """
+        return report
+
+    def change_code(self, old_version: object) -> None:
+        """Bring the state to the form that this class's methods expect. See `introspect.change_code`."""
 
     # --- what a subclass uses --------------------------------------------------------------------------------
 
@@ -82,31 +105,80 @@ class GenServer:
         """Answer the caller later: return what this returns, and keep it. `answer` is the type of the answer."""
         return cast("Deferred[Answer]", self._cell.defer())
 
-    def monitor(self, pid: Pid[object]) -> int:
-        """Receive one `Down` in `handle_info` when the process at `pid` has ended. Returns its number."""
+    def then(
+        self: ServerT,
+        method: Callable[Concatenate[ServerT, Arguments], object],
+        /,
+        *arguments: Arguments.args,
+        **keywords: Arguments.kwargs,
+    ) -> None:
+        """Run `method` when the one that is running has returned, before any message that waits.
+
+        In `init` it is the way to become ready at once and load the state afterwards. It may be chained.
+        """
+        process = cast("GenServer", self)._cell  # noqa: SLF001 - it is this object's own
+        process.continue_with((process.handlers[method], arguments, keywords, None))
+
+    def wait_for_message(self, seconds: float, otherwise: object) -> None:
+        """Handle the message `otherwise` if no message comes in so many seconds. Any message ends the wait."""
+        self._cell.await_message(seconds, otherwise)
+
+    def send_after(self, delay: float, message: object, to: Pid[object] | None = None) -> MessageTimer:
+        """Send a message in so many seconds, to this process or another. Returns the timer, to be cancelled."""
+        process = self._cell if to is None else to.process
+        return MessageTimer(self._cell.node.clock, process, delay, message)
+
+    def monitor(self, pid: Pid[object], tag: object = None) -> int:
+        """Receive one `Down` in `handle_info` when the process at `pid` has ended. Returns its number.
+
+        Each monitor delivers its own `Down`; that of a process that is dead already comes at once.
+        """
         cell = self._cell
         number = 0
 
         def report(reason: Reason) -> None:
-            cell.signal(Info(Down(number, pid, reason)))
+            cell.inform(Down(number, pid, reason, tag))
 
         number = pid.watch(report)
         return number
+
+    def demonitor(self, pid: Pid[object], number: int) -> None:
+        """End a monitor. No `Down` of it is handled any more, also if it waits in the mailbox already."""
+        pid.unwatch(number)
+        self._cell.forget(lambda message: isinstance(message, Down) and message.monitor == number)
+
+    def link(self, pid: Pid[object]) -> None:
+        """Share the fate of another process: when one of the two ends, the other gets an exit signal."""
+        self._cell.link(pid.process)
+
+    def unlink(self, pid: Pid[object]) -> None:
+        """Share its fate no longer. Harmless when there is no link."""
+        self._cell.unlink(pid.process)
+
+    def exit(self, pid: Pid[object], reason: Reason) -> None:
+        """Send another process an exit signal from this one. See `Pid.exit`."""
+        pid.process.receive_exit(self._cell, reason)
+
+    # --- what the runtime uses -------------------------------------------------------------------------------
+
+    def attach(self, process: Process) -> None:
+        """Bind the server to its process. Used once, by the runtime."""
+        self.__process = process
+
+    def exit_message(self, sender: Process | None, reason: Reason) -> object:
+        """What an exit signal is as a message. Used by the runtime."""
+        return Exited(None if sender is None else Pid(sender), reason)
+
+    @classmethod
+    def handlers(cls) -> HandlerTable:
+        """The class's public methods. Used by the runtime."""
+        return cls._handlers
 
     @property
     def _cell(self) -> Process:
         if self.__process is None:
             raise InternalError(f"{type(self).__qualname__} is used outside a process; start it in a System")
         return self.__process
-
-    def attach(self, process: Process) -> None:
-        """Bind the server to its process. Used once, by the runtime."""
-        self.__process = process
-
-    @classmethod
-    def handlers(cls) -> HandlerTable:
-        """The class's public methods. Used by the runtime."""
-        return cls._handlers
 
 
 _RESERVED: Final = frozenset(name for name in vars(GenServer) if not name.startswith("_"))

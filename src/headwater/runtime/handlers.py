@@ -12,47 +12,49 @@ Function = Callable[..., object]
 
 
 class Handler:
-    """A public method of a process's class.
+    """A method of a process's class.
 
     Attributes:
         name: the method's name.
         function: the function, to be called with the server as its first argument.
-        is_async: whether calling it gives a coroutine.
+        is_sync: whether calling it gives the answer itself, not a coroutine.
     """
 
-    __slots__ = ("function", "is_async", "name")
+    __slots__ = ("function", "is_sync", "name")
 
     def __init__(self, name: str, function: Function) -> None:
         self.name = name
         self.function = function
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.is_sync = not inspect.iscoroutinefunction(function)
 
 
-class HandlerTable:
+class HandlerTable(dict[Function, Handler]):
     """The public methods of one class, by the function that a caller names.
 
     A caller that names a base class's method gets the override of the process's own class, as a method call
-    would.
+    would. It is a dictionary, so that finding a method again costs one look-up.
 
     Args:
         server: the class.
         reserved: names that belong to the runtime and can't be called.
+
+    Attributes:
+        info: the handler of plain messages.
     """
 
     def __init__(self, server: type, reserved: frozenset[str]) -> None:
+        super().__init__()
         self._server: Final = server
         self._reserved: Final = reserved
-        self._by_function: dict[Function, Handler] = {}
+        self.info: Final = Handler("handle_info", server.handle_info)  # type: ignore[attr-defined]  # a GenServer
 
-    def find(self, method: Function) -> Handler:
-        """The handler for `method`.
+    def __missing__(self, method: Function) -> Handler:
+        """Look the method up.
 
         Raises:
             UnknownMethod: the class has no public method of this name, or it belongs to the runtime.
         """
-        handler = self._by_function.get(method)
-        if handler is None:
-            handler = self._by_function[method] = self._look_up(method)
+        handler = self[method] = self._look_up(method)
         return handler
 
     def _look_up(self, method: Function) -> Handler:

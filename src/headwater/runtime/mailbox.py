@@ -1,62 +1,61 @@
 """A process's queue of messages. Pure: no clock, no loop.
 
-First in, first out, with a bound: a message that would pass it is refused, and whoever sent it is told. Signals
-(an exit, a `Down`) are never refused; there are at most as many of them as links and monitors.
+First in, first out, with a bound and a policy for what comes beyond it. Signals (an exit, a `Down`, a request to
+stop) are never refused; there are at most as many of them as links, monitors and supervisors.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, Literal, TypeVar
+
+from headwater.errors import DefinitionError
 
 Message = TypeVar("Message")
 
+Overflow = Literal["reject", "drop_newest", "drop_oldest"]
+"""What a full mailbox does. `reject`: a call raises `MailboxFull`, a cast or a sent message is counted and dropped.
+`drop_newest`: likewise, but a call isn't told and waits for its deadline. `drop_oldest`: the oldest message makes room;
+if it was a call, its caller gets `MailboxFull`."""
+
+OVERFLOWS: Final = ("reject", "drop_newest", "drop_oldest")
 DEFAULT_CAPACITY: Final = 100_000
 
 
-class Mailbox(Generic[Message]):
-    """A bounded queue.
+class Mailbox(deque[Message], Generic[Message]):
+    """A bounded queue. It is a deque, so that taking the next message costs nothing extra.
 
     Args:
         capacity: how many messages may wait; at least 1.
+        overflow: what happens beyond.
+
+    Attributes:
+        dropped: how many messages were refused or dropped so far.
 
     Raises:
-        ValueError: the capacity is below 1.
+        DefinitionError: the capacity is below 1, or there is no such policy.
     """
 
-    __slots__ = ("_capacity", "_messages")
+    __slots__ = ("capacity", "dropped", "overflow")
 
-    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+    def __init__(self, capacity: int = DEFAULT_CAPACITY, overflow: Overflow = "reject") -> None:
+        super().__init__()
         if capacity < 1:
-            raise ValueError(f"a mailbox holds at least 1 message, not {capacity}")
-        self._capacity = capacity
-        self._messages: deque[Message] = deque()
+            raise DefinitionError(f"a mailbox holds at least 1 message, not {capacity}")
+        if overflow not in OVERFLOWS:
+            raise DefinitionError(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
+        self.capacity = capacity
+        self.overflow: Overflow = overflow
+        self.dropped = 0
 
-    @property
-    def capacity(self) -> int:
-        """How many messages may wait."""
-        return self._capacity
-
-    def offer(self, message: Message) -> bool:
-        """Queue a message. False if the mailbox is full: then it was not queued."""
-        if len(self._messages) >= self._capacity:
-            return False
-        self._messages.append(message)
-        return True
-
-    def signal(self, message: Message) -> None:
-        """Queue a message that must not be lost, whatever the bound."""
-        self._messages.append(message)
-
-    def take(self) -> Message:
-        """The oldest message. Raises IndexError when there is none."""
-        return self._messages.popleft()
-
-    def clear(self) -> list[Message]:
-        """Empty the mailbox; returns what was in it, oldest first."""
-        left = list(self._messages)
-        self._messages.clear()
-        return left
-
-    def __len__(self) -> int:
-        return len(self._messages)
+    def offer(self, message: Message) -> Message | None:
+        """Queue a message. Returns the one that was dropped for it, which may be the message itself, or None."""
+        if len(self) < self.capacity:
+            self.append(message)
+            return None
+        self.dropped += 1
+        if self.overflow != "drop_oldest":
+            return message
+        oldest = self.popleft()
+        self.append(message)
+        return oldest

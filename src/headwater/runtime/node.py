@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from headwater.clock import Clock, Rng
@@ -17,6 +19,11 @@ TURN_MESSAGES: Final = 64
 INLINE_TURNS: Final = 256
 """How many calls may run in their callers' turns before the event loop gets a turn."""
 
+DETACHED_GRACE: Final = 1.0
+"""Seconds that the task of an ended process may take to end, before it is reported."""
+
+_log: Final = logging.getLogger("headwater.runtime")
+
 
 class Runnable(Protocol):
     """A process, as far as its surroundings have to know it."""
@@ -25,8 +32,8 @@ class Runnable(Protocol):
     def label(self) -> str:
         """What it is called in messages and logs."""
 
-    def take_turn(self, budget: int) -> None:
-        """Handle up to `budget` messages."""
+    def take_turn(self) -> None:
+        """Handle some of the messages that wait."""
 
 
 class RunQueue:
@@ -48,14 +55,38 @@ class RunQueue:
         self._ready.append(process)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self._round)
+            self._loop.call_soon(self.round)
 
-    def _round(self) -> None:
-        for _ in range(len(self._ready)):
-            self._ready.popleft().take_turn(TURN_MESSAGES)
-        self._scheduled = bool(self._ready)
-        if self._scheduled:
-            self._loop.call_soon(self._round)
+    def round(self) -> None:
+        """Give a turn to each process that waits for one now."""
+        ready = self._ready
+        for _ in range(len(ready)):
+            ready.popleft().take_turn()
+        self._scheduled = bool(ready)
+        if ready:
+            self._loop.call_soon(self.round)
+
+
+class SignalQueue:
+    """Signals under way: an end that ends others is told step by step, however long the chain."""
+
+    __slots__ = ("_busy", "_signals")
+
+    def __init__(self) -> None:
+        self._signals: deque[Callable[[], None]] = deque()
+        self._busy = False
+
+    def post(self, signal: Callable[[], None]) -> None:
+        """Deliver a signal, behind those that are under way."""
+        self._signals.append(signal)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._signals:
+                self._signals.popleft()()
+        finally:
+            self._busy = False
 
 
 class Node:
@@ -65,7 +96,24 @@ class Node:
         clock: where the time comes from.
         rng: where chance comes from.
         telemetry: who wants to know.
+
+    Attributes:
+        inline_turns: how many more calls may run in their callers' turns before the event loop has to run.
+        processes: all living processes, oldest first.
     """
+
+    __slots__ = (
+        "_numbers",
+        "clock",
+        "inline_turns",
+        "loop",
+        "names",
+        "processes",
+        "rng",
+        "run_queue",
+        "signals",
+        "telemetry",
+    )
 
     def __init__(self, clock: Clock, rng: Rng, telemetry: Telemetry) -> None:
         self.clock = clock
@@ -74,17 +122,22 @@ class Node:
         self.loop = asyncio.get_running_loop()
         self.names: Names[Runnable] = Names()
         self.run_queue = RunQueue(self.loop)
+        self.signals = SignalQueue()
+        self.processes: dict[Runnable, None] = {}
+        self.inline_turns = INLINE_TURNS
         self._numbers = itertools.count(1)
-        self._inline_turns = 0
 
     def next_number(self) -> int:
         """A number that no process and no monitor of this system has had yet."""
         return next(self._numbers)
 
-    def may_run_inline(self) -> bool:
-        """Whether one more call may run in its caller's turn. If not, the caller has to let the loop run."""
-        self._inline_turns += 1
-        if self._inline_turns < INLINE_TURNS:
-            return True
-        self._inline_turns = 0
-        return False
+    def detach(self, task: asyncio.Task[None], label: str) -> None:
+        """Cancel the task of a process that has ended; report it if it doesn't end for that."""
+        task.cancel()
+        report = self.clock.call_later(DETACHED_GRACE, lambda: _report_detached(task, label))
+        task.add_done_callback(lambda _: report.cancel())
+
+
+def _report_detached(task: asyncio.Task[None], label: str) -> None:
+    if not task.done():
+        _log.error("%s has ended, but its task swallows cancellation and goes on: %r", label, task)

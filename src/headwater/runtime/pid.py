@@ -7,11 +7,10 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overload
 
-from headwater.errors import CallingSelf, DeadlineExceeded
+from headwater.errors import CallingSelf, DeadlineExceeded, Rejected
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
-from headwater.runtime.messages import Info, Invocation, Stop
-from headwater.runtime.process import Process, State, current
+from headwater.runtime.process import IDLE, NOTHING, RUNNING, STOP, WATCHFUL, Process, current
 from headwater.runtime.reply import Deferred
 
 ServerT_co = TypeVar("ServerT_co", covariant=True)
@@ -27,7 +26,7 @@ class Pid(Generic[ServerT_co]):
     """The address of one process. It stays the address of that process also after its end.
 
     Pids are equal if they are of the same process. Messages from one sender arrive in the order in which they
-    were sent, whether by call, cast or send.
+    were sent, whether by call, cast or send. Code that is no process can use it like any process.
     """
 
     __slots__ = ("_process", "_timeout")
@@ -93,9 +92,23 @@ class Pid(Generic[ServerT_co]):
             CallingSelf: the process called itself.
         """
         process = self._process
-        handler = process.find(method)
-        if process.state is State.IDLE and not handler.is_async and process.node.may_run_inline():
-            outcome = process.run_inline(handler, arguments, keywords)
+        handler = process.handlers[method]
+        if process.state == IDLE and handler.is_sync and process.node.inline_turns:
+            # All that `take_turn` does for a message, for the one case that is worth writing out.
+            process.node.inline_turns -= 1
+            process.state = RUNNING
+            process.handled += 1
+            try:
+                outcome = handler.function(process.server, *arguments, **keywords)
+            except Rejected:
+                process.settle()
+                raise
+            except Exception as error:
+                raise process.fail_inline(handler, arguments, keywords, error) from error
+            if process.asked or process.mailbox:
+                process.settle()
+            else:
+                process.state = IDLE
             if type(outcome) is not Deferred:
                 return outcome
             future: asyncio.Future[object] = process.node.loop.create_future()
@@ -123,11 +136,22 @@ class Pid(Generic[ServerT_co]):
             ProcessDown, UnknownMethod, MailboxFull, CallingSelf: as `call` does, at once.
         """
         process = self._process
-        handler = process.find(method)
-        if process.state is not State.IDLE or handler.is_async or not process.node.may_run_inline():
+        handler = process.handlers[method]
+        if process.state != IDLE or not handler.is_sync or not process.node.inline_turns:
             return cast("asyncio.Future[Answer]", self._request(handler, arguments, keywords))
+        process.node.inline_turns -= 1
+        process.state = RUNNING
+        process.handled += 1
+        try:
+            deferred = handler.function(process.server, *arguments, **keywords)
+        except Rejected:
+            process.settle()
+            raise
+        except Exception as error:
+            raise process.fail_inline(handler, arguments, keywords, error) from error
+        process.settle()
         future: asyncio.Future[Answer] = process.node.loop.create_future()
-        cast("Deferred[Answer]", process.run_inline(handler, arguments, keywords)).attach(future)
+        cast("Deferred[Answer]", deferred).attach(future)
         return future
 
     def cast(
@@ -139,38 +163,59 @@ class Pid(Generic[ServerT_co]):
     ) -> None:
         """Let the process run one of its public methods, without waiting and without an answer.
 
-        Silently dropped if the process is dead; if it dies first, the method is not run.
+        Silently dropped if the process is dead or dies first. If its mailbox is full, its policy decides, and the
+        loss is counted: see `info`.
 
         Raises:
             UnknownMethod: the class has no such public method.
-            MailboxFull: too many messages wait already; this one was not queued.
         """
         process = self._process
-        process.deliver(Invocation(process.find(method), arguments, keywords, None))
+        mailbox = process.mailbox
+        if len(mailbox) < mailbox.capacity:  # there is no room in an ended process's mailbox
+            # What `Process.post` does, for the case that is worth writing out.
+            mailbox.append((process.handlers[method], arguments, keywords, None))
+            if process.state <= WATCHFUL:
+                process.wake()
+        else:
+            process.post((process.handlers[method], arguments, keywords, None))
 
     def send(self, message: object) -> None:
-        """Send a plain message, for the process's `handle_info`. Silently dropped if the process is dead.
+        """Send a plain message, for the process's `handle_info`. Dropped like a cast."""
+        process = self._process
+        process.post((process.handlers.info, (message,), NOTHING, None))
 
-        Raises:
-            MailboxFull: too many messages wait already; this one was not queued.
+    def exit(self, reason: Reason) -> None:
+        """Send the process an exit signal, from outside of any process.
+
+        `Exit.KILL` ends it as `KILLED`, whatever it wants. A process that traps exits gets any other reason as a
+        message; otherwise it ends with that reason, without `terminate`, unless the reason is `NORMAL`.
         """
-        self._process.deliver(Info(message))
+        self._process.receive_exit(None, reason)
+
+    def kill(self) -> None:
+        """End the process now, without asking: no `terminate`, reason `KILLED`."""
+        self._process.receive_exit(None, Exit.KILL)
 
     async def stop(self, reason: Reason = Exit.NORMAL, timeout: float | None = CALL_TIMEOUT) -> None:
         """Ask the process to end in good order, and wait until it has.
 
-        What was sent to it before is handled first; then its `terminate` runs. If that takes longer than
-        `timeout` seconds, it is ended without being asked (reason `killed`).
-        """
-        self._process.signal(Stop(reason))
-        try:
-            await self.wait(timeout)
-        except DeadlineExceeded:
-            self.kill()
+        What was sent to it before is handled first; then its `terminate` runs.
 
-    def kill(self) -> None:
-        """End the process now, without asking: no `terminate`, reason `killed`."""
-        self._process.end(Exit.KILLED)
+        Args:
+            reason: why.
+            timeout: seconds to wait; None waits for ever.
+
+        Raises:
+            DeadlineExceeded: it hasn't ended in time. It still will.
+            ProcessDown: it ended for another reason meanwhile; its `reason` tells which.
+        """
+        process = self._process
+        if not process.alive:
+            raise process.down()
+        process.signal((STOP, (process, reason), NOTHING, None))
+        ended = await self.wait(timeout)
+        if ended is not reason:
+            raise process.down()
 
     async def wait(self, timeout: float | None = None) -> Reason:
         """Wait until the process has ended, and return why.
@@ -212,6 +257,16 @@ class Pid(Generic[ServerT_co]):
         """The name it was started with."""
         return self._process.name
 
+    @property
+    def label(self) -> str:
+        """What the process is called in messages and logs: its class, and its name or number."""
+        return self._process.label
+
+    @property
+    def process(self) -> Process:
+        """The machinery behind the address. For the runtime's own modules; applications have no use for it."""
+        return self._process
+
     def _request(
         self, handler: Handler, arguments: tuple[object, ...], keywords: dict[str, object]
     ) -> asyncio.Future[object]:
@@ -220,8 +275,7 @@ class Pid(Generic[ServerT_co]):
         if current.get() is process:
             raise CallingSelf(f"{process.label} called its own {handler.name}; it would wait for itself for ever")
         future: asyncio.Future[object] = process.node.loop.create_future()
-        if not process.deliver(Invocation(handler, arguments, keywords, future)):
-            raise process.down()
+        process.request((handler, arguments, keywords, future))
         return future
 
     async def _within(self, timeout: float | None, answer: asyncio.Future[object], what: str) -> object:

@@ -3,24 +3,28 @@
 A process is *idle*, *queued* (it waits for its turn), *running* (its turn), *awaiting* (an async handler is
 suspended; only then a task exists) or *ended*. Messages are handled in the order in which they came, whichever
 way they came: a call to an idle process may run at once in the caller's turn, because then nothing is ahead of it.
+A process that is *watchful* is idle too, but something has to be done before the next message (a timer to be
+cancelled, a trace to be written, or it is suspended): then every message takes the way through the mailbox.
+
+Links, monitors and exit signals follow OTP: see `receive_exit` and `end`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import enum
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
 from types import CoroutineType
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias, cast
 
-from headwater.errors import MailboxFull, ProcessDown, Rejected, StartFailed
-from headwater.runtime.exits import Exit, Reason, describe
+from headwater.clock import Timer
+from headwater.errors import DeadlineExceeded, MailboxFull, ProcessDown, Rejected, StartFailed, StartIgnored
+from headwater.runtime.exits import Exit, Reason, describe, is_abnormal
 from headwater.runtime.handlers import Handler, HandlerTable
 from headwater.runtime.mailbox import Mailbox
-from headwater.runtime.messages import Info, Invocation, Message, Stop
-from headwater.runtime.node import Node
+from headwater.runtime.node import INLINE_TURNS, TURN_MESSAGES, Node
 from headwater.runtime.reply import Deferred
 
 _log: Final = logging.getLogger("headwater.runtime")
@@ -28,25 +32,43 @@ _log: Final = logging.getLogger("headwater.runtime")
 current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("headwater.process", default=None)
 """The process whose async handler is running, if any."""
 
+Reply: TypeAlias = "asyncio.Future[object] | None"
+Message: TypeAlias = tuple[Handler, tuple[object, ...], Mapping[str, object], Reply]
+"""What lies in a mailbox: a handler, its arguments, and where the answer goes. A tuple, because there are many."""
+
+Watcher: TypeAlias = Callable[[Reason], None]
+Observer: TypeAlias = Callable[[str, object], None]
+"""Told of what a process does: the kind of event, and what it is about. See `introspect`."""
+
+# States. Plain numbers: they are compared with each message.
+IDLE: Final = 0
+WATCHFUL: Final = 1
+QUEUED: Final = 2
+RUNNING: Final = 3
+AWAITING: Final = 4
+ENDED: Final = 5
+STATES: Final = ("idle", "idle", "queued", "running", "awaiting", "ended")
+
+NOTHING: Final[Mapping[str, object]] = {}
+"""The keyword arguments of messages that have none."""
+
 
 class Server(Protocol):
     """The user's side of a process, as the machinery sees it."""
 
+    trap_exit: bool
+
     def handle_info(self, message: object) -> object:
         """Handle a plain message."""
+
+    def exit_message(self, sender: Process | None, reason: Reason) -> object:
+        """What an exit signal is as a message."""
 
     def terminate(self, reason: Reason) -> object:
         """Clean up before the end."""
 
-
-class State(enum.Enum):
-    """Where a process stands."""
-
-    IDLE = enum.auto()
-    QUEUED = enum.auto()
-    RUNNING = enum.auto()
-    AWAITING = enum.auto()
-    ENDED = enum.auto()
+    def format_crash(self, report: Mapping[str, object]) -> Mapping[str, object]:
+        """Take out of a crash report what must not be logged."""
 
 
 class Process:
@@ -56,26 +78,44 @@ class Process:
         node: its surroundings.
         server: the user's object.
         handlers: the server's public methods.
+        mailbox: its queue.
         name: its name, or None.
-        capacity: how many messages may wait in its mailbox.
-        parent: told of its end, after everything else; a supervisor or the system.
+        parent: the process that started it and is linked to it, or None.
+
+    Attributes:
+        asked: whether something has to be done when the present handler returns, besides resting.
+        expired: how many calls were dropped because their callers had given up.
+        handled: how many messages were handled.
+        started: when it was started, in seconds of the node's monotonic clock.
+        cleanups: run at its end, before anybody hears of it, with its name released already.
     """
 
     __slots__ = (
         "_deferred",
-        "_handlers",
-        "_mailbox",
-        "_parent",
+        "_doom",
+        "_idle_timer",
+        "_observers",
         "_running",
         "_stop_reason",
+        "_suspended",
         "_task",
-        "_watchers",
+        "_then",
+        "asked",
+        "cleanups",
+        "expired",
+        "handled",
+        "handlers",
+        "links",
+        "mailbox",
         "name",
         "node",
         "number",
+        "parent",
         "reason",
         "server",
+        "started",
         "state",
+        "watchers",
     )
 
     def __init__(
@@ -83,27 +123,41 @@ class Process:
         node: Node,
         server: Server,
         handlers: HandlerTable,
+        mailbox: Mailbox[Message],
         *,
         name: str | None,
-        capacity: int,
-        parent: Callable[[Process, Reason], None],
+        parent: Process | None,
     ) -> None:
         self.node = node
         self.server = server
+        self.handlers = handlers
+        self.mailbox = mailbox
         self.name = name
+        self.parent = parent
         self.number = node.next_number()
-        self.state = State.AWAITING  # until init has finished, messages wait
+        self.started = node.clock.monotonic()
+        self.state: int = AWAITING  # until init has finished, messages wait
         self.reason: Reason | None = None
-        self._handlers = handlers
-        self._mailbox: Mailbox[Message] = Mailbox(capacity)
-        self._parent = parent
+        self.asked = False
+        self.handled = 0
+        self.expired = 0
+        self.links: set[Process] | None = None
+        self.watchers: dict[int, Watcher] | None = None
+        self.cleanups: list[Callable[[], None]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._running: Message | None = None
+        self._then: list[Message] | None = None
         self._stop_reason: Reason | None = None
-        self._deferred: set[Deferred[object]] = set()
-        self._watchers: dict[int, Callable[[Reason], None]] = {}
+        self._doom: Reason | None = None
+        self._deferred: set[Deferred[object]] | None = None
+        self._observers: list[Observer] | None = None
+        self._idle_timer: Timer | None = None
+        self._suspended = False
         if name is not None:
             node.names.claim(name, self)
+        node.processes[self] = None
+        if parent is not None:
+            self.link(parent)
 
     @property
     def label(self) -> str:
@@ -112,223 +166,409 @@ class Process:
         return f"{kind} {self.name!r}" if self.name is not None else f"{kind} #{self.number}"
 
     @property
-    def waiting(self) -> int:
-        """How many messages wait in the mailbox."""
-        return len(self._mailbox)
-
-    @property
     def alive(self) -> bool:
         """Whether the process has not ended."""
-        return self.state is not State.ENDED
+        return self.state != ENDED
 
     # --- start -----------------------------------------------------------------------------------------------
 
-    async def start(self, init: Callable[[], object]) -> None:
+    async def start(self, init: Callable[[], object], timeout: float | None) -> None:
         """Run `init`; messages that come meanwhile wait for it.
 
         Raises:
-            StartFailed: `init` raised, or the process was ended meanwhile. It is gone, its name free.
+            StartFailed: `init` raised, took too long, or the process was ended meanwhile. It is gone, its name free.
+            StartIgnored: `init` raised it. The process is gone, without having failed.
         """
         try:
-            await self._initialise(init)
+            await self._initialise(init, timeout)
+        except StartIgnored:
+            self.end(Exit.NORMAL)
+            raise
         except Exception as error:
             self.end(error)
-            raise StartFailed(f"{self.label} could not start: {type(error).__name__}: {error}") from error
+            raise StartFailed(f"{self.label} could not start: {describe(error)}") from error
         except BaseException:
             self.end(Exit.KILLED)
             raise
-        self.state = State.RUNNING
-        self._stop_if_asked()
-        self._finish_turn()
+        self.state = RUNNING
+        self._between_messages()
+        if self.state == RUNNING:
+            self._rest()
 
-    async def _initialise(self, init: Callable[[], object]) -> None:
+    async def _initialise(self, init: Callable[[], object], timeout: float | None) -> None:
         token = current.set(self)
         try:
             outcome = init()
             if type(outcome) is CoroutineType:
-                await outcome
+                await self._await_init(outcome, timeout)
         finally:
             current.reset(token)
-        if not self.alive:
-            raise ProcessDown(f"{self.label} was ended during its init", reason=self.reason)
+        if self.state == ENDED:
+            raise self.down()
+
+    async def _await_init(self, init: Coroutine[object, object, object], timeout: float | None) -> None:
+        task = self._task = cast("asyncio.Task[None]", self.node.loop.create_task(init))
+        timer = None
+        if timeout is not None:
+            expired = DeadlineExceeded(f"{self.label} was not ready within {timeout} s")
+            timer = self.node.clock.call_later(timeout, lambda: self.end(expired))
+        try:
+            await task
+        except asyncio.CancelledError:
+            if self.state == ENDED:
+                raise self.down() from None
+            task.cancel()
+            raise
+        finally:
+            self._task = None
+            if timer is not None:
+                timer.cancel()
 
     # --- messages in -----------------------------------------------------------------------------------------
 
-    def find(self, method: Callable[..., object]) -> Handler:
-        """The server's handler for a method. Raises UnknownMethod."""
-        return self._handlers.find(method)
+    def post(self, message: Message) -> None:
+        """Queue a cast or a sent message. Dropped if the process has ended; counted if the mailbox is full."""
+        if self.state == ENDED:
+            return
+        mailbox = self.mailbox
+        if len(mailbox) < mailbox.capacity:
+            mailbox.append(message)
+        else:
+            self._overflow(message)
+        if self.state <= WATCHFUL:
+            self.wake()
 
-    def deliver(self, message: Invocation | Info) -> bool:
-        """Queue a message. False if the process has ended.
+    def request(self, message: Message) -> None:
+        """Queue a call.
 
         Raises:
-            MailboxFull: too many messages wait already.
+            ProcessDown: the process has ended.
+            MailboxFull: too many messages wait already, and the policy is `reject`.
         """
-        if self.state is State.ENDED:
-            return False
-        if not self._mailbox.offer(message):
-            raise MailboxFull(f"the mailbox of {self.label} is full: {self._mailbox.capacity} messages wait")
-        self._wake()
-        return True
+        if self.state == ENDED:
+            raise self.down()
+        mailbox = self.mailbox
+        if len(mailbox) >= mailbox.capacity and mailbox.overflow == "reject":
+            mailbox.dropped += 1
+            raise self._full()
+        self.post(message)
 
-    def signal(self, message: Info | Stop) -> None:
+    def signal(self, message: Message) -> None:
         """Queue a message that must arrive. Dropped if the process has ended."""
-        if self.state is not State.ENDED:
-            self._mailbox.signal(message)
-            self._wake()
+        if self.state != ENDED:
+            self.mailbox.append(message)
+            if self.state <= WATCHFUL:
+                self.wake()
 
-    def run_inline(self, handler: Handler, arguments: tuple[object, ...], keywords: Mapping[str, object]) -> object:
-        """Run a sync handler now, in the caller's turn. Only for an idle process.
+    def inform(self, content: object) -> None:
+        """Queue a plain message that must arrive."""
+        self.signal((self.handlers.info, (content,), NOTHING, None))
 
-        Raises:
-            ProcessDown: the handler raised, and the process has ended with that as its reason.
-            Rejected: the handler said no.
-        """
-        self.state = State.RUNNING
-        try:
-            return handler.function(self.server, *arguments, **keywords)
-        except Rejected:
-            raise
-        except Exception as error:
-            self.crash(error, handler.name)
-            raise self.down() from error
-        finally:
-            if self._stop_reason is not None:
-                self._stop_if_asked()
-            self._finish_turn()
+    def forget(self, unwanted: Callable[[object], bool]) -> None:
+        """Take plain messages out of the mailbox unhandled."""
+        info = self.handlers.info
+        for message in [waiting for waiting in self.mailbox if waiting[0] is info and unwanted(waiting[1][0])]:
+            self.mailbox.remove(message)
+
+    def wake(self) -> None:
+        """Get a turn, unless the process is suspended. Only for one that is idle or watchful."""
+        if not self._suspended:
+            self.state = QUEUED
+            self.node.run_queue.add(self)
+
+    def _overflow(self, message: Message) -> None:
+        dropped = self.mailbox.offer(message)
+        if dropped is not None and dropped is not message and dropped[3] is not None and not dropped[3].done():
+            dropped[3].set_exception(self._full())
+
+    def _full(self) -> MailboxFull:
+        return MailboxFull(f"the mailbox of {self.label} is full: {self.mailbox.capacity} messages wait")
 
     # --- turns -----------------------------------------------------------------------------------------------
 
-    def take_turn(self, budget: int) -> None:
-        """Handle up to `budget` messages, or until an async handler suspends."""
-        if self.state is not State.QUEUED:
+    def take_turn(self) -> None:
+        """Handle some of the messages that wait, or until an async handler suspends."""
+        if self.state != QUEUED:
             return
-        self.state = State.RUNNING
-        while budget and len(self._mailbox) and self.state is State.RUNNING:
-            budget -= 1
-            self._handle(self._mailbox.take())
-        self._finish_turn()
+        self.state = RUNNING
+        self.node.inline_turns = INLINE_TURNS
+        if self._idle_timer is not None:
+            self._cancel_idle_timer()
+        if self._observers is None:
+            self._handle_messages()
+        else:
+            self._handle_observed()
+        if self.state == RUNNING:
+            self._rest()
 
-    def _wake(self) -> None:
-        if self.state is State.IDLE:
-            self.state = State.QUEUED
-            self.node.run_queue.add(self)
+    def _handle_messages(self) -> None:
+        """The loop that every message goes through that isn't handled in its caller's turn."""
+        server, take = self.server, self.mailbox.popleft
+        waiting = min(len(self.mailbox), TURN_MESSAGES)
+        left = waiting
+        while left:
+            left -= 1
+            message = handler, arguments, keywords, reply = take()
+            if reply is not None and reply.done():
+                self.expired += 1  # the caller has given up
+                continue
+            try:
+                if keywords:
+                    outcome = handler.function(server, *arguments, **keywords)
+                else:
+                    outcome = handler.function(server, *arguments)
+            except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
+                self._running = message
+                self._failed(error)
+            else:
+                if reply is not None or not handler.is_sync:
+                    self._running = message
+                    self._returned(outcome)
+            if self.asked:
+                self._between_messages()
+                if self.state != RUNNING or self.watchful:
+                    break
+        self.handled += waiting - left
 
-    def _finish_turn(self) -> None:
-        if self.state is State.RUNNING:
-            self.state = State.IDLE
-            if len(self._mailbox):
-                self._wake()
+    def _handle_observed(self) -> None:
+        """The same for a process that somebody looks at: one message a turn, told to the observers."""
+        message = self.mailbox.popleft()
+        if message[3] is not None and message[3].done():
+            self.expired += 1
+            return
+        self.handled += 1
+        self.observe("in", message)
+        self._perform(message)
+        self._between_messages()
 
-    def _handle(self, message: Message) -> None:
-        if type(message) is Invocation and message.reply is not None and message.reply.done():
-            return  # the caller has given up
-        self._running = message
+    @property
+    def watchful(self) -> bool:
+        """Whether something has to be done before the next message, besides handling it."""
+        return self._suspended or self._idle_timer is not None or self._observers is not None
+
+    def fail_inline(
+        self, handler: Handler, arguments: tuple[object, ...], keywords: Mapping[str, object], error: Exception
+    ) -> ProcessDown:
+        """End the process because a handler raised that ran in its caller's turn. Returns what the caller gets."""
+        self._running = (handler, arguments, keywords, None)
+        self.crash(error)
+        self._running = None
+        return self.down()
+
+    def settle(self) -> None:
+        """End a turn that was run in a caller's turn: do what was asked for meanwhile, then rest."""
+        if self.state == RUNNING:
+            self._between_messages()
+            if self.state == RUNNING:
+                self._rest()
+
+    def _rest(self) -> None:
+        self.asked = False
+        self.state = WATCHFUL if self.watchful else IDLE
+        if self.mailbox:
+            self.wake()
+
+    def _between_messages(self) -> None:
+        """Do what the last message asked for: stop, or continue before any message that waits."""
+        while self.state == RUNNING:
+            if self._doom is not None:
+                self.end(self._doom)
+                return
+            if self._stop_reason is not None:
+                self._terminate(self._stop_reason)
+                return
+            if self._then is None:
+                return
+            message = self._then.pop(0)
+            self._then = self._then or None
+            if self._observers is not None:
+                self.observe("continue", message)
+            self._perform(message)
+
+    def _perform(self, message: Message) -> None:
+        handler, arguments, keywords, _ = self._running = message
         try:
-            outcome = self._perform(message)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
+            outcome = handler.function(self.server, *arguments, **keywords)
+        except Exception as error:  # noqa: BLE001 - as in `take_turn`
             self._failed(error)
-            return
+        else:
+            self._returned(outcome)
+
+    def _returned(self, outcome: object) -> None:
         if type(outcome) is CoroutineType:
             self._suspend(self._await_handler(outcome))
-        else:
-            self._succeeded(outcome)
+            return
+        message, self._running = self._running, None
+        reply = None if message is None else message[3]
+        if reply is None:
+            return
+        if type(outcome) is Deferred:
+            outcome.attach(reply)
+        elif not reply.done():
+            reply.set_result(outcome)
+        if self._observers is not None:
+            self.observe("out", outcome)
 
-    def _perform(self, message: Message) -> object:
-        if type(message) is Invocation:
-            return message.handler.function(self.server, *message.arguments, **message.keywords)
-        if type(message) is Info:
-            return self.server.handle_info(message.message)
-        if type(message) is Stop:
-            self.stop_after_handler(message.reason)
-        return None
+    def _failed(self, error: Exception) -> None:
+        reply = None if self._running is None else self._running[3]
+        if isinstance(error, Rejected) and reply is not None:
+            self._running = None
+            if not reply.done():
+                reply.set_exception(error.with_traceback(None))  # its frames refer to the message: no cycle
+        else:
+            self.crash(error)
 
     def _suspend(self, work: Coroutine[object, object, None]) -> None:
-        self.state = State.AWAITING
-        self._task = asyncio.create_task(work, name=self.label)
+        self.state = AWAITING
+        self.asked = True  # for the loop of `take_turn` to look at the state
+        self._task = self.node.loop.create_task(work)
 
     async def _await_handler(self, work: Coroutine[object, object, object]) -> None:
         current.set(self)
         try:
             outcome = await work
+        except asyncio.CancelledError as error:
+            if self.state != AWAITING:
+                raise  # the process was ended, and this is how its task hears of it
+            self._resume()
+            self.crash(error)
         except Exception as error:  # noqa: BLE001 - as in a sync handler
             if self._resume():
                 self._failed(error)
         else:
             if self._resume():
-                self._succeeded(outcome)
-        self._finish_turn()
+                self._returned(outcome)
+        self.settle()
 
     def _resume(self) -> bool:
         """Back from an async handler. False if the process was ended meanwhile."""
-        if self.state is not State.AWAITING:
+        if self.state != AWAITING:
             return False
         self._task = None
-        self.state = State.RUNNING
+        self.state = RUNNING
         return True
 
-    def _succeeded(self, outcome: object) -> None:
-        message, self._running = self._running, None
-        if type(message) is Invocation and message.reply is not None:
-            if type(outcome) is Deferred:
-                outcome.attach(message.reply)
-            elif not message.reply.done():
-                message.reply.set_result(outcome)
-        self._stop_if_asked()
+    # --- what handlers ask for -------------------------------------------------------------------------------
 
-    def _failed(self, error: Exception) -> None:
-        message = self._running
-        if isinstance(error, Rejected) and type(message) is Invocation and message.reply is not None:
-            self._running = None
-            if not message.reply.done():
-                message.reply.set_exception(error.with_traceback(None))  # its frames refer to the message: no cycle
-            self._stop_if_asked()
-        else:
-            self.crash(error, message.handler.name if type(message) is Invocation else "handle_info")
-
-    # --- deferred replies, watchers --------------------------------------------------------------------------
-
-    def defer(self) -> Deferred[object]:
-        """A promise of an answer that fails with `ProcessDown` if the process ends first."""
-        deferred: Deferred[object] = Deferred(self._deferred.discard)
-        self._deferred.add(deferred)
-        return deferred
-
-    def watch(self, watcher: Callable[[Reason], None]) -> int:
-        """Call `watcher` once, when the process has ended; soon, if it has ended already."""
-        number = self.node.next_number()
-        if self.state is State.ENDED:
-            self.node.loop.call_soon(watcher, Exit.NO_PROCESS)
-        else:
-            self._watchers[number] = watcher
-        return number
-
-    def unwatch(self, number: int) -> None:
-        """Forget a watcher."""
-        self._watchers.pop(number, None)
-
-    # --- the end ---------------------------------------------------------------------------------------------
+    def continue_with(self, message: Message) -> None:
+        """Handle `message` when the present handler has returned, before any message that waits."""
+        if self._then is None:
+            self._then = []
+        self._then.append(message)
+        self.asked = True
 
     def stop_after_handler(self, reason: Reason) -> None:
         """End in good order when the handler that is running has returned. The first reason counts."""
         if self._stop_reason is None:
             self._stop_reason = reason
+            self.asked = True
 
-    def _stop_if_asked(self) -> None:
-        if self._stop_reason is not None and self.state is State.RUNNING:
-            self._terminate(self._stop_reason)
+    def await_message(self, seconds: float, content: object) -> None:
+        """Handle `content` as a plain message if no message comes in this time."""
+        self._cancel_idle_timer()
+        self._idle_timer = self.node.clock.call_later(seconds, partial(self._idled, content))
+        self.asked = True
 
-    def crash(self, error: Exception, where: str) -> None:
-        """End because the handler `where` raised: report it, run `terminate`, then `end`."""
-        self._report(error, where)
+    def _idled(self, content: object) -> None:
+        self._idle_timer = None
+        self.inform(content)
+
+    def _cancel_idle_timer(self) -> None:
+        timer, self._idle_timer = self._idle_timer, None
+        if timer is not None:
+            timer.cancel()
+
+    def defer(self) -> Deferred[object]:
+        """A promise of an answer that fails with `ProcessDown` if the process ends first."""
+        if self._deferred is None:
+            self._deferred = set()
+        deferred: Deferred[object] = Deferred(self._deferred.discard)
+        self._deferred.add(deferred)
+        return deferred
+
+    # --- links, monitors, exit signals -----------------------------------------------------------------------
+
+    def link(self, other: Process) -> None:
+        """Tie two processes: when one ends, the other gets an exit signal. At most one link joins two processes."""
+        if other is self:
+            return
+        if other.state == ENDED:
+            self.node.signals.post(lambda: self.receive_exit(other, Exit.NO_PROCESS))
+            return
+        for one, another in ((self, other), (other, self)):
+            if one.links is None:
+                one.links = set()
+            one.links.add(another)
+
+    def unlink(self, other: Process) -> None:
+        """Untie two processes. Harmless when they are not tied."""
+        for one, another in ((self, other), (other, self)):
+            if one.links is not None:
+                one.links.discard(another)
+
+    def watch(self, watcher: Watcher) -> int:
+        """Call `watcher` once, when the process has ended; soon, if it has ended already."""
+        number = self.node.next_number()
+        if self.state == ENDED:
+            self.node.loop.call_soon(watcher, Exit.NO_PROCESS)
+            return number
+        if self.watchers is None:
+            self.watchers = {}
+        self.watchers[number] = watcher
+        return number
+
+    def unwatch(self, number: int) -> None:
+        """Forget a watcher."""
+        if self.watchers is not None:
+            self.watchers.pop(number, None)
+
+    def receive_exit(self, sender: Process | None, reason: Reason) -> None:
+        """Take an exit signal, as OTP's processes do.
+
+        - `KILL`, sent with `Pid.exit`, ends the process as `KILLED`, whatever it wants. (A link never sends it.)
+        - A process that traps exits gets the signal as a message; from its parent it makes it terminate.
+        - Otherwise `NORMAL` is ignored, unless the process sent it to itself, and any other reason ends it, without
+          `terminate`.
+        """
+        if self.state == ENDED:
+            return
+        if reason is Exit.KILL:
+            self.end(Exit.KILLED)
+        elif self.server.trap_exit:
+            self._trap(sender, reason)
+        elif reason is not Exit.NORMAL or sender is self:
+            self._die(reason)
+
+    def _trap(self, sender: Process | None, reason: Reason) -> None:
+        if sender is not None and sender is self.parent:
+            self.signal((STOP, (self, reason), NOTHING, None))
+        else:
+            self.inform(self.server.exit_message(sender, reason))
+
+    def _die(self, reason: Reason) -> None:
+        if self.state == RUNNING:
+            # A handler is on the stack. It can't be interrupted, so the process ends when it has returned.
+            self._doom = reason
+            self.asked = True
+        else:
+            self.end(reason)
+
+    # --- the end ---------------------------------------------------------------------------------------------
+
+    def crash(self, error: BaseException) -> None:
+        """End because a handler raised: run `terminate`, then `end`."""
         self._stop_reason = error
         self._terminate(error)
 
     def _terminate(self, reason: Reason) -> None:
+        if is_abnormal(reason):
+            self._report(reason)
+        if self._observers is not None:
+            self.observe("terminate", reason)
         try:
             outcome = self.server.terminate(reason)
         except Exception as error:  # noqa: BLE001 - the process ends all the same
-            self._report(error, "terminate")
+            self._report(error)
             self.end(error)
             return
         if type(outcome) is CoroutineType:
@@ -341,24 +581,22 @@ class Process:
         try:
             await termination
         except Exception as error:  # noqa: BLE001 - the process ends all the same
-            self._report(error, "terminate")
+            self._report(error)
             reason = error
         self._task = None
         self.end(reason)
 
     def end(self, reason: Reason) -> None:
-        """End now. Releases the name, fails all who wait, then tells the watchers, then the parent."""
-        if self.state is State.ENDED:
+        """End now. Releases all that it holds, fails all who wait, then sends the signals."""
+        if self.state == ENDED:
             return
-        self.state = State.ENDED
+        self.state = ENDED
+        self.asked = True
+        self.mailbox.capacity = 0  # so that whoever sends finds no room, and then finds out why
         self.reason = reason
-        if self.name is not None:
-            self.node.names.release(self.name, self)
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        self._release()
         self._fail_waiting()
-        self._notify(reason)
+        self._send_signals(reason)
 
     def down(self) -> ProcessDown:
         """The error for those who wait for this process, which has ended."""
@@ -367,23 +605,101 @@ class Process:
         error.__cause__ = reason if isinstance(reason, BaseException) else None
         return error
 
+    def _release(self) -> None:
+        del self.node.processes[self]
+        if self.name is not None:
+            self.node.names.release(self.name, self)
+        self._cancel_idle_timer()
+        task, self._task = self._task, None
+        if task is not None:
+            self.node.detach(task, self.label)
+        cleanups, self.cleanups = self.cleanups, None
+        for cleanup in cleanups or ():
+            cleanup()
+
     def _fail_waiting(self) -> None:
-        waiting = self._mailbox.clear()
+        waiting = list(self.mailbox)
+        self.mailbox.clear()
         if self._running is not None:
-            waiting.insert(0, self._running)
+            waiting.append(self._running)
             self._running = None
-        for message in waiting:
-            if type(message) is Invocation and message.reply is not None and not message.reply.done():
-                message.reply.set_exception(self.down())
-        for deferred in list(self._deferred):
+        for *_, reply in waiting:
+            if reply is not None and not reply.done():
+                reply.set_exception(self.down())
+        for deferred in list(self._deferred or ()):
             deferred.fail(self.down())
 
-    def _notify(self, reason: Reason) -> None:
-        watchers = list(self._watchers.values())
-        self._watchers.clear()
-        for watcher in watchers:
-            watcher(reason)
-        self._parent(self, reason)
+    def _send_signals(self, reason: Reason) -> None:
+        links, self.links = self.links, None
+        watchers, self.watchers = self.watchers, None
+        post = self.node.signals.post
+        for other in links or ():
+            if other.links is not None:
+                other.links.discard(self)
+            post(partial(other.receive_exit, self, reason))
+        for watcher in (watchers or {}).values():
+            post(partial(watcher, reason))
 
-    def _report(self, error: Exception, where: str) -> None:
-        _log.error("%s crashed in %s: %s", self.label, where, describe(error), exc_info=error)
+    def _report(self, reason: Reason) -> None:
+        where = "" if self._running is None else f" in {self._running[0].name}"
+        report = self.server.format_crash({"process": self.label, "reason": describe(reason), "message": self._said()})
+        details = "".join(f"; {name}: {value}" for name, value in report.items() if name not in ("process", "reason"))
+        error = reason if isinstance(reason, BaseException) else None
+        _log.error("%s crashed%s: %s%s", report["process"], where, report["reason"], details, exc_info=error)
+
+    def _said(self) -> str:
+        if self._running is None:
+            return "none"
+        handler, arguments, keywords, _ = self._running
+        words = [*map(repr, arguments), *(f"{name}={value!r}" for name, value in keywords.items())]
+        return f"{handler.name}({', '.join(words)})"
+
+    # --- introspection ---------------------------------------------------------------------------------------
+
+    @property
+    def suspended(self) -> bool:
+        """Whether messages wait until it is resumed."""
+        return self._suspended
+
+    def suspend(self) -> None:
+        """Handle no more messages after the present one, until `resume`."""
+        self._suspended = self.asked = True
+        if self.state <= QUEUED:
+            self.state = WATCHFUL
+
+    def resume(self) -> None:
+        """Handle messages again."""
+        self._suspended = False
+        if self.state == WATCHFUL:
+            self._rest()
+
+    def add_observer(self, observer: Observer) -> None:
+        """Tell `observer` of everything that the process does from now on."""
+        self._observers = [*(self._observers or ()), observer]
+        self.asked = True
+        if self.state == IDLE:
+            self.state = WATCHFUL
+
+    def remove_observer(self, observer: Observer) -> None:
+        """Tell it no more."""
+        left = [other for other in self._observers or () if other is not observer]
+        self._observers = left or None
+        if self.state == WATCHFUL:
+            self._rest()
+
+    def observe(self, kind: str, subject: object) -> None:
+        """Tell the observers. One that raises is removed and reported."""
+        for observer in self._observers or ():
+            try:
+                observer(kind, subject)
+            except Exception:  # noqa: BLE001 - observing never harms
+                _log.exception("an observer of %s raised and was removed", self.label)
+                self.remove_observer(observer)
+
+
+def _stop(_: Server, process: Process, reason: Reason) -> None:
+    process.stop_after_handler(reason)
+
+
+STOP: Final = Handler("stop", _stop)
+"""The handler of requests to end in good order. Its arguments: the process, and the reason."""

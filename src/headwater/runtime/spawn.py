@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from headwater.errors import DefinitionError
-from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer, is_server
+from headwater.runtime.mailbox import Mailbox
 from headwater.runtime.node import Node
 from headwater.runtime.process import Process
 
@@ -17,9 +17,10 @@ async def spawn(
     arguments: tuple[object, ...],
     keywords: Mapping[str, object],
     *,
-    name: str | None,
-    capacity: int,
-    parent: Callable[[Process, Reason], None],
+    name: str | None = None,
+    capacity: int | None = None,
+    timeout: float | None = None,
+    parent: Process | None = None,
 ) -> Process:
     """Start a process and wait until its `init` has finished.
 
@@ -31,19 +32,21 @@ async def spawn(
         arguments: for `init`.
         keywords: for `init`.
         name: its name in the system, or None.
-        capacity: how many messages may wait in its mailbox.
-        parent: told once of its end, after its name was released and its watchers were told; also when `init`
-            failed.
+        capacity: how many messages may wait in its mailbox; as its class says, if not given.
+        timeout: seconds that `init` may take, if it is async; None waits for ever.
+        parent: linked to it from the beginning, or None.
 
     Raises:
         DefinitionError: `server` is no GenServer class.
         NameTaken: a living process has the name; nothing was started.
-        StartFailed: `init` raised; its `__cause__` is what it raised.
+        StartFailed: `init` raised or took too long; its `__cause__` says what happened.
+        StartIgnored: `init` raised it.
     """
     if not is_server(server):
         raise DefinitionError(f"a process is started from a subclass of GenServer, not from {server!r}")
     instance = server()
-    process = Process(node, instance, server.handlers(), name=name, capacity=capacity, parent=parent)
+    mailbox: Mailbox[object] = Mailbox(server.capacity if capacity is None else capacity, server.overflow)
+    process = Process(node, instance, server.handlers(), mailbox, name=name, parent=parent)  # type: ignore[arg-type]
     instance.attach(process)
-    await process.start(lambda: instance.init(*arguments, **keywords))
+    await process.start(lambda: instance.init(*arguments, **keywords), timeout)
     return process

@@ -8,11 +8,10 @@ from typing import ClassVar, Final
 
 import msgspec
 
-from headwater.errors import DefinitionError, StartFailed
+from headwater.errors import DeadlineExceeded, DefinitionError, StartFailed
+from headwater.runtime.down import Exited
 from headwater.runtime.exits import Exit, Reason, describe
 from headwater.runtime.genserver import GenServer, is_server
-from headwater.runtime.mailbox import DEFAULT_CAPACITY
-from headwater.runtime.messages import Info
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 from headwater.runtime.restart import RESTARTS, OneForOne, Restart, RestartIntensity, should_restart
@@ -31,7 +30,7 @@ class Child:
         name: the process's name in the system, or None.
         restart: `permanent`, `transient` or `temporary`.
         shutdown: seconds that it may take to end when asked; then it is killed. None waits for ever.
-        capacity: how many messages may wait in its mailbox.
+        capacity: how many messages may wait in its mailbox; as its class says, if not given.
 
     Raises:
         DefinitionError: one of them is not what it should be.
@@ -47,7 +46,7 @@ class Child:
         name: str | None = None,
         restart: Restart = "permanent",
         shutdown: float | None = 5.0,
-        capacity: int = DEFAULT_CAPACITY,
+        capacity: int | None = None,
     ) -> None:
         if not is_server(server):
             raise DefinitionError(f"a child is a subclass of GenServer, not {server!r}")
@@ -80,14 +79,6 @@ class ChildInfo(msgspec.Struct, frozen=True):
     restarts: int
 
 
-class _ChildEnded(msgspec.Struct, frozen=True):
-    """A child's end, as it reaches the supervisor."""
-
-    id: str
-    process: Process
-    reason: Reason
-
-
 class _Slot:
     """One child: how to start it, and the process that stands there now."""
 
@@ -115,6 +106,7 @@ class Supervisor(GenServer):
     supervisor decides.
     """
 
+    trap_exit = True
     strategy: ClassVar[OneForOne] = OneForOne()
 
     def children(self) -> Iterable[Child]:
@@ -158,11 +150,11 @@ class Supervisor(GenServer):
 
     async def handle_info(self, message: object) -> None:
         """React to a child's end."""
-        if not isinstance(message, _ChildEnded):
+        if not isinstance(message, Exited):
             _log.error("%s got a message that is none of its business: %r", self._cell.label, message)
             return
-        slot = self._slots.get(message.id)
-        if slot is None or slot.process is not message.process:
+        slot = self._slot_of(message.pid)
+        if slot is None:
             return
         slot.process = None
         if should_restart(slot.child.restart, message.reason):
@@ -183,8 +175,12 @@ class Supervisor(GenServer):
             {},
             name=child.name,
             capacity=child.capacity,
-            parent=lambda process, reason: self._cell.signal(Info(_ChildEnded(child.id, process, reason))),
+            parent=self._cell,
         )
+
+    def _slot_of(self, pid: Pid[object] | None) -> _Slot | None:
+        found = (slot for slot in self._slots.values() if pid is not None and slot.process is pid.process)
+        return next(found, None)
 
     async def _restart(self, slot: _Slot, reason: Reason) -> None:
         node = self._cell.node
@@ -211,4 +207,11 @@ class Supervisor(GenServer):
         for slot in reversed(self._slots.values()):
             process, slot.process = slot.process, None
             if process is not None:
-                await Pid[object](process).stop(Exit.SHUTDOWN, slot.child.shutdown)
+                await self._end(Pid(process), slot.child.shutdown)
+
+    async def _end(self, pid: Pid[object], shutdown: float | None) -> None:
+        self.exit(pid, Exit.SHUTDOWN)
+        try:
+            await pid.wait(shutdown)
+        except DeadlineExceeded:
+            pid.kill()

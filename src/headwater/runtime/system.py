@@ -8,10 +8,9 @@ from types import TracebackType
 from typing import Final, TypeVar
 
 from headwater.clock import Clock, Rng, SystemClock
-from headwater.errors import ProcessError
-from headwater.runtime.exits import Exit, Reason
+from headwater.errors import DeadlineExceeded, ProcessDown, ProcessError
+from headwater.runtime.exits import Exit
 from headwater.runtime.genserver import GenServer
-from headwater.runtime.mailbox import DEFAULT_CAPACITY
 from headwater.runtime.node import Node
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
@@ -55,14 +54,14 @@ class System:
         self.telemetry = telemetry or Telemetry(self.clock)
         self._shutdown = shutdown
         self._node: Node | None = None
-        self._processes: dict[int, Process] = {}
 
     async def start(
         self,
         server: type[ServerT],
         *arguments: object,
         name: str | None = None,
-        capacity: int = DEFAULT_CAPACITY,
+        capacity: int | None = None,
+        timeout: float | None = None,
         **keywords: object,
     ) -> Pid[ServerT]:
         """Start a process that stands on its own, and wait until its `init` has finished.
@@ -73,20 +72,18 @@ class System:
             server: its class.
             arguments: for its `init`.
             name: its name, unique in this system.
-            capacity: how many messages may wait in its mailbox.
+            capacity: how many messages may wait in its mailbox; as its class says, if not given.
+            timeout: seconds that its `init` may take, if it is async; None waits for ever.
             keywords: for its `init`.
 
         Raises:
-            StartFailed: `init` raised; its `__cause__` is what it raised.
+            StartFailed: `init` raised or took too long; its `__cause__` says what happened.
+            StartIgnored: `init` raised it: the process isn't needed now.
             NameTaken: a living process has the name.
             ProcessError: the system is not running.
         """
-        process = await spawn(
-            self._running(), server, arguments, keywords, name=name, capacity=capacity, parent=self._ended
-        )
-        if process.alive:
-            self._processes[process.number] = process
-        return Pid(process)
+        node = self._running()
+        return Pid(await spawn(node, server, arguments, keywords, name=name, capacity=capacity, timeout=timeout))
 
     def whereis(self, name: str) -> Pid[object] | None:
         """The process of this name, or None."""
@@ -114,15 +111,21 @@ class System:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in reversed(list(self._processes.values())):
-            await Pid[object](process).stop(Exit.SHUTDOWN, self._shutdown)
-        self._processes.clear()
+        node = self._running()
+        for process in reversed(list(node.processes)):
+            if isinstance(process, Process) and process.alive and process.parent is None:
+                await self._end(Pid(process))
         self._node = None
+
+    async def _end(self, pid: Pid[object]) -> None:
+        try:
+            await pid.stop(Exit.SHUTDOWN, self._shutdown)
+        except DeadlineExceeded:
+            pid.kill()
+        except ProcessDown:
+            pass  # it ended for another reason, and that was reported
 
     def _running(self) -> Node:
         if self._node is None:
             raise ProcessError(f"system {self.name!r} is not running; use it in `async with`")
         return self._node
-
-    def _ended(self, process: Process, reason: Reason) -> None:
-        self._processes.pop(process.number, None)

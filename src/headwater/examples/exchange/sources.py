@@ -137,9 +137,7 @@ def _quiet(_: str) -> None:
     """Tell nobody."""
 
 
-def find_source(
-    given: Path | None, on_error: OnError, on_skip: Report | None = None, *, tell: Tell = _quiet
-) -> Source:
+def find_source(given: Path | None, on_error: OnError, on_skip: Report | None = None, *, tell: Tell = _quiet) -> Source:
     """The input for a run.
 
     That is the file that was given; else the recording that lies nearby, in the cache, or in the package index;
