@@ -509,13 +509,17 @@ class Process:
     def watch(self, watcher: Watcher) -> int:
         """Call `watcher` once, when the process has ended; soon, if it has ended already."""
         number = self.node.next_number()
-        if self.state == ENDED:
-            self.node.loop.call_soon(watcher, Exit.NO_PROCESS)
-            return number
         if self.watchers is None:
             self.watchers = {}
         self.watchers[number] = watcher
+        if self.state == ENDED:
+            self.node.loop.call_soon(self._tell_late, number)
         return number
+
+    def _tell_late(self, number: int) -> None:
+        watcher = None if self.watchers is None else self.watchers.pop(number, None)
+        if watcher is not None:
+            watcher(Exit.NO_PROCESS)
 
     def unwatch(self, number: int) -> None:
         """Forget a watcher."""
