@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import Application, Command, Committed, Envelope, EventStore, Expected, Recorded, Rejected
-from headwater.errors import StorageFull
+from headwater.errors import ConflictNotResolved, StorageFull
 from headwater.store.adapter import Append
 from tests.bank import Account, Deposit, Deposited, Payout, Withdraw, Withdrawn, bank
 
@@ -32,7 +32,7 @@ COMMANDS = st.lists(
     min_size=1,
     max_size=40,
 )
-Answer = Committed | Rejected | StorageFull
+Answer = Committed | Rejected | StorageFull | ConflictNotResolved
 
 
 class Saboteur:
@@ -62,7 +62,7 @@ class Saboteur:
 async def answers_of(application: Application, envelopes: Sequence[Envelope], in_flight: int) -> list[Answer]:
     answers: list[Answer] = []
     async for outcome in application.dispatch_all(envelopes, in_flight=in_flight):
-        assert isinstance(outcome.result, Committed | Rejected | StorageFull), repr(outcome.result)
+        assert isinstance(outcome.result, Answer), repr(outcome.result)
         answers.append(outcome.result)
     return answers
 

@@ -76,6 +76,10 @@ class _Decision:
     def decided(self) -> bool:
         return self.events is not None or self.failure is not None
 
+    @property
+    def conflicted(self) -> bool:
+        return self.append is not None and isinstance(self.append.answer.exception(), WrongExpectedVersion)
+
 
 class AggregateProcess(GenServer):
     """Decides the commands of one aggregate."""
@@ -164,9 +168,9 @@ class AggregateProcess(GenServer):
         self._version += len(events)
 
     def _decide_again(self, decision: _Decision) -> None:
-        conflict = decision.append is not None
+        # Only a conflict of its own counts: one that was behind another's conflict has done nothing wrong.
+        decision.attempts += decision.conflicted
         decision.forget()
-        decision.attempts += conflict
         if decision.attempts >= MAX_ATTEMPTS:
             decision.failure = ConflictNotResolved(
                 f"{type(decision.command).__qualname__} was decided {MAX_ATTEMPTS} times, and each time "
