@@ -15,7 +15,9 @@ from headwater.cli.output import wants_json
 def events(
     database: Annotated[str, DATABASE_ARGUMENT],
     stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
-    after: Annotated[int, typer.Option(min=0, max=HIGHEST, help="Begin behind this position; with --stream, behind this version.")] = 0,
+    after: Annotated[
+        int, typer.Option(min=0, max=HIGHEST, help="Begin behind this position; with --stream, behind this version.")
+    ] = 0,
     limit: Annotated[int, typer.Option(min=1, help="How many to print.")] = 20,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:

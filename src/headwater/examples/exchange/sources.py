@@ -95,8 +95,8 @@ class RecordedSource:
         self.name = f"recording {_digest(recording.orders_path, recording.trades_path)}"
         self.description = f"recorded order flow, {path.name}"
         self.rows = self._feed.counts.rows
-        left_out: dict[str, int] = {**self._feed.counts.left_out, "malformed_trade": len(malformed)}
-        self.left_out: Mapping[str, int] = {why: count for why, count in left_out.items() if count}
+        left_out = [*self._feed.counts.left_out.items(), ("malformed_trade", len(malformed))]
+        self.left_out: Mapping[str, int] = {why: count for why, count in left_out if count}
         self.commands_in_all = 1 + sum(self._feed.counts.commands.values())
 
     def commands(self, after: int) -> Iterator[FeedCommand]:
@@ -137,9 +137,7 @@ def _quiet(_: str) -> None:
     """Tell nobody."""
 
 
-def find_source(
-    given: Path | None, on_error: OnError, on_skip: Report | None = None, *, tell: Tell = _quiet
-) -> Source:
+def find_source(given: Path | None, on_error: OnError, on_skip: Report | None = None, *, tell: Tell = _quiet) -> Source:
     """The input for a run.
 
     That is the file that was given; else the recording that lies nearby, in the cache, or in the package index;
