@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shlex
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.console import Console
 
 from headwater.app import Application
+from headwater.cli.demo_database import check_room, make_room
 from headwater.cli.demo_display import Display, print_report
 from headwater.cli.loop import run_fast
 from headwater.cli.output import complain, note
-from headwater.codec import Codec
-from headwater.errors import HeadwaterError
+from headwater.errors import StorageFailed
 from headwater.examples.exchange.recording import MalformedRow
 from headwater.examples.exchange.report import Report, make_report
 from headwater.examples.exchange.run import IN_FLIGHT, Run
 from headwater.examples.exchange.sources import Source, find_source
 from headwater.examples.exchange.venue import DEMO_FILE, venue
-from headwater.store.store import EventStore
 
 demo = typer.Typer(help="Run a demo.", no_args_is_help=True, rich_markup_mode=None)
 
-_INTERRUPTED = 130
+_SIGNALLED = 128
 _REPORTED_ROWS = 5
 
 
-class FileInTheWay(HeadwaterError):
-    """The database file exists, and nobody said what to do with it."""
+class End(NamedTuple):
+    """How a run ended: with which exit code, and whether it can be gone on with."""
+
+    code: int
+    unfinished: bool = False
 
 
 @demo.callback()
@@ -62,12 +65,18 @@ def exchange(
     """
     if on_error not in ("stop", "skip"):
         raise typer.BadParameter(f"--on-error is stop or skip, not {on_error}")
-    skipped = SkippedRows()
-    source = find_source(input, "stop" if on_error == "stop" else "skip", skipped.add)
-    path = database or Path(DEMO_FILE)
+    path, replace = database or Path(DEMO_FILE), database is None
     if not resume:
-        asyncio.run(make_room(path, replace=database is None))
-    raise typer.Exit(run_fast(_run(source, path, limit=limit, resume=resume, in_flight=in_flight)))
+        asyncio.run(check_room(path, replace=replace))  # before a long reading
+    source = find_source(input, "stop" if on_error == "stop" else "skip", SkippedRows().add, tell=note)
+    if not resume:
+        asyncio.run(make_room(path, replace=replace))
+    elif not path.exists():
+        note(f"There is no {path} to go on with: the run begins at the beginning.")
+    end = run_fast(lambda: _run(source, path, limit=limit, resume=resume, in_flight=in_flight))
+    if end.unfinished:
+        note(f"Go on with: {_resuming(input, database, on_error)}")
+    raise typer.Exit(end.code)
 
 
 class SkippedRows:
@@ -85,46 +94,27 @@ class SkippedRows:
             complain("left out: more rows, counted in the report")
 
 
-async def make_room(path: Path, *, replace: bool) -> None:
-    """Remove the file that an earlier demo left, if that is what it is and nobody uses it.
-
-    Args:
-        path: the database file.
-        replace: whether a demo's file may be removed.
-
-    Raises:
-        FileInTheWay: there is a file, and it may not be removed.
-        NotAStore, NewerSchema: there is a file, and it is something else; it is not touched.
-        StoreLocked: another process uses it.
-    """
-    if not path.exists():
-        return
-    store = await EventStore.open(f"sqlite:///{path.absolute()}", Codec(), create=False)
-    await store.close()
-    if not replace:
-        raise FileInTheWay(f"{path} exists already: go on with it (--resume), or name another file (--database)")
-    note(f"Replacing {path}, which an earlier demo left behind.")
-    for ending in ("", "-wal", "-shm", ".lock"):
-        Path(f"{path}{ending}").unlink(missing_ok=True)
-
-
-async def _run(source: Source, path: Path, *, limit: int | None, resume: bool, in_flight: int) -> int:
-    """Run the demo and print its report. Returns the exit code."""
+async def _run(source: Source, path: Path, *, limit: int | None, resume: bool, in_flight: int) -> End:
+    """Run the demo and print its report."""
     application = venue(f"sqlite:///{path.absolute()}")
     async with application:
         run = Run(application, source, in_flight)
         after = await run.resume_after() if resume else -1
-        async with _stopped_by_signals(run) as stopped:
-            started = time.perf_counter()
-            async with _displayed(application, source, run, limit):
-                await run.drive(after, limit)
-            seconds = time.perf_counter() - started
-        if stopped.is_set():
-            note(f"Stopped behind row {run.row:,}; all that was answered is durable. Go on with --resume.")
-            return _INTERRUPTED
+        started = time.perf_counter()
+        try:
+            stopped = await _drive(application, source, run, after, limit)
+        except StorageFailed as error:
+            complain(str(error))
+            return End(1, unfinished=True)
+        if stopped is not None:
+            where = f"behind row {run.row:,}" if run.row >= 0 else "before the first command"
+            note(f"Stopped {where}. All that was answered is durable.")
+            return End(_SIGNALLED + stopped, unfinished=True)
+        seconds = time.perf_counter() - started
+        note("Reading the log again, to prove what it says …")
         report = await make_report(application, source, run, seconds, after)
     print_report(report, path)
-    return _verdict(report)
+    return End(_verdict(report))
 
 
 def _verdict(report: Report) -> int:
@@ -134,29 +124,44 @@ def _verdict(report: Report) -> int:
     return 1
 
 
-@contextlib.asynccontextmanager
-async def _stopped_by_signals(run: Run) -> AsyncIterator[asyncio.Event]:
-    """Let Ctrl-C end the run in good order; a second one ends the program at once."""
-    stopped = asyncio.Event()
+async def _drive(
+    application: Application, source: Source, run: Run, after: int, limit: int | None
+) -> signal.Signals | None:
+    """Hand in the commands, and show how it goes. Returns the signal that stopped it, if one did."""
+    with _stopped_by_signals(run) as stopped:
+        async with _displayed(application, run, _total(source, after, limit)):
+            await run.drive(after, limit)
+    return stopped[0] if stopped else None
+
+
+def _total(source: Source, after: int, limit: int | None) -> int:
+    """How many commands there will be."""
+    left = source.commands_in_all if after < 0 else sum(1 for _ in source.commands(after))
+    return left if limit is None else min(left, limit)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(run: Run) -> Iterator[list[signal.Signals]]:
+    """Let Ctrl-C end the run in good order; a second one ends the program at once. Gives the signals that came."""
+    came: list[signal.Signals] = []
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
-        stopped.set()
+        came.append(number)
         run.stop()
         loop.remove_signal_handler(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     try:
-        yield stopped
+        yield came
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
 
 
 @contextlib.asynccontextmanager
-async def _displayed(application: Application, source: Source, run: Run, limit: int | None) -> AsyncIterator[None]:
-    total = min(source.commands_in_all, limit) if limit else source.commands_in_all
+async def _displayed(application: Application, run: Run, total: int) -> AsyncIterator[None]:
     with Display(Console(stderr=True), total) as display:
         task = asyncio.create_task(display.follow(application, run))
         try:
@@ -165,3 +170,12 @@ async def _displayed(application: Application, source: Source, run: Run, limit: 
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _resuming(given: Path | None, database: Path | None, on_error: str) -> str:
+    """The command that goes on with a run."""
+    words = ["headwater", "demo", "exchange", "--resume"]
+    words += [] if given is None else ["--input", str(given)]
+    words += [] if database is None else ["--database", str(database)]
+    words += [] if on_error == "stop" else ["--on-error", on_error]
+    return shlex.join(words)

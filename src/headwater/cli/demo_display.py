@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -12,14 +13,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headwater.app import Application
+from headwater.examples.exchange.figures import Figures
 from headwater.examples.exchange.proofs import Proof
-from headwater.examples.exchange.report import Report, describe_top
+from headwater.examples.exchange.report import Report, describe_log, describe_top
 from headwater.examples.exchange.run import Run
 from headwater.examples.exchange.sources import INSTRUMENT
 from headwater.examples.exchange.venue import DEMO_FILE
 from headwater.examples.exchange.views import TopOf
 
-_PERIOD: Final = 1.0
+_BAR_SECONDS: Final = 0.1
+_BARS_PER_LINE: Final = 10
+_VERDICTS: Final = {True: ("holds ", "green"), False: ("FAILED", "bold red"), None: ("–     ", "dim")}
 
 
 class Display:
@@ -53,27 +57,32 @@ class Display:
         self._progress.stop()
 
     async def follow(self, application: Application, run: Run) -> None:
-        """Show the run's figures once a second, until cancelled."""
+        """Show how far the run is, and its figures once a second, until cancelled."""
         seen, moment = 0, time.perf_counter()
-        while True:
-            await asyncio.sleep(_PERIOD)
-            top = await application.query(TopOf(INSTRUMENT), timeout=None)
-            now, commands = time.perf_counter(), run.figures.commands
-            latency = run.figures.latency(commands - seen)
+        for tick in count(1):
+            await asyncio.sleep(_BAR_SECONDS)
+            commands = run.figures.commands
             self._progress.update(self._task, completed=commands)
-            self._console.print(
-                f"{(commands - seen) / (now - moment):>8,.0f} commands/s  {run.figures.events:>9,} events  "
-                f"p50 {latency.median:5.1f} ms  p99 {latency.p99:5.1f} ms  {describe_top(top)}",
-                highlight=False,
-                soft_wrap=True,
-            )
-            seen, moment = commands, now
+            if tick % _BARS_PER_LINE == 0:
+                now = time.perf_counter()
+                await self._print_figures(application, run.figures, commands - seen, now - moment)
+                seen, moment = commands, now
+
+    async def _print_figures(self, application: Application, figures: Figures, commands: int, seconds: float) -> None:
+        """One line of less than 80 characters about the last commands."""
+        top = await application.query(TopOf(INSTRUMENT), timeout=None)
+        self._console.print(
+            f"{commands / seconds:>7,.0f} commands/s  {figures.events:>7,} events  "
+            f"p99 {figures.latency(commands).p99:3.0f} ms  {describe_top(top)}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def print_report(report: Report, path: Path) -> None:
     """Print the report to standard output, and what to do next."""
     console = Console(highlight=False, markup=False)
-    for heading, lines in report.sections:
+    for heading, lines in (*report.sections, describe_log(path, report.events)):
         console.print(f"\n{heading}", style="bold")
         width = max(len(label) for label, _ in lines)
         for label, value in lines:
@@ -81,23 +90,24 @@ def print_report(report: Report, path: Path) -> None:
     console.print("\nProofs", style="bold")
     for proof in report.proofs:
         _print_proof(console, proof)
-    _print_next_steps(console, path)
+    _print_next_steps(console, path, report.events // 2)
 
 
 def _print_proof(console: Console, proof: Proof) -> None:
-    verdict, style = ("holds ", "green") if proof.holds else ("FAILED", "bold red")
+    verdict, style = _VERDICTS[proof.holds]
     console.print(f"  {verdict}  ", style=style, end="")
-    console.print(f"{proof.claim}: {proof.detail}", soft_wrap=True)
+    console.print(proof.claim, soft_wrap=True)
+    console.print(f"          {proof.detail}", soft_wrap=True)
 
 
-def _print_next_steps(console: Console, path: Path) -> None:
+def _print_next_steps(console: Console, path: Path, version: int) -> None:
     elsewhere = "" if path == Path(DEMO_FILE) else f" --database {path}"
     application = "--app headwater.examples.exchange.venue:exchange"
     console.print("\nLook into it", style="bold")
     for command in (
         f"headwater streams {path}",
         f"headwater events {path} --limit 5",
-        f"headwater state Market {INSTRUMENT} {application}{elsewhere} --at version:50000",
+        f"headwater state Market {INSTRUMENT} {application}{elsewhere} --at version:{version}",
         f"headwater tail {path}",
     ):
         console.print(f"  {command}", soft_wrap=True)

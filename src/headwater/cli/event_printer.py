@@ -15,8 +15,11 @@ _STREAM_COLUMNS = ("version", "time (UTC)", "type", "data")
 _TIME_OF_DAY = slice(len("2026-01-01T"), len("2026-01-01T00:00:00.000"))
 
 
+_ROWS = 100
+
+
 class EventPrinter:
-    """Prints events, one at a time.
+    """Prints events. A table's rows wait for each other, so that many have equal widths: call `flush` at the end.
 
     Args:
         json: as lines of JSON with everything that the log knows, or as rows of a table.
@@ -25,6 +28,7 @@ class EventPrinter:
 
     def __init__(self, *, json: bool, stream: str | None) -> None:
         self._one_stream = stream is not None
+        self._rows: list[tuple[object, ...]] = []
         self._table = None if json else TablePrinter(_STREAM_COLUMNS if self._one_stream else _LOG_COLUMNS)
 
     def print(self, event: StoredEvent) -> None:
@@ -32,7 +36,9 @@ class EventPrinter:
         if self._table is None:
             sys.stdout.write(json_line(_record(event)) + "\n")
         else:
-            self._table.print(self._row(event))
+            self._rows.append(self._row(event))
+            if len(self._rows) == _ROWS:
+                self.flush()
 
     def _row(self, event: StoredEvent) -> tuple[object, ...]:
         time = event.recorded_at.isoformat(timespec="milliseconds")[_TIME_OF_DAY]
@@ -42,6 +48,9 @@ class EventPrinter:
 
     def flush(self) -> None:
         """Let what was printed be seen."""
+        if self._table is not None:
+            self._table.print(self._rows)
+            self._rows.clear()
         sys.stdout.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from typer.core import TyperGroup
 
 from headwater.cli.demo import demo
 from headwater.cli.events import events
@@ -14,8 +15,22 @@ from headwater.cli.streams import streams
 from headwater.cli.tail import tail
 from headwater.errors import HeadwaterError
 
+
+class Commands(TyperGroup):
+    """The commands. A reader of their output that has seen enough (`head`, say) ends them well."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own copy of the class
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            sys.stdout = None  # nothing more may be written, not even at exit
+            raise typer.Exit(0) from None
+
+
 app = typer.Typer(
     name="headwater",
+    cls=Commands,
     help="Look into an event store, and run the demos.",
     no_args_is_help=True,
     add_completion=False,
@@ -36,7 +51,3 @@ def main() -> None:
     except HeadwaterError as error:
         complain(str(error))
         sys.exit(1)
-    except BrokenPipeError:
-        # The reader of a pipe (`head`, say) has seen enough. Nothing more may be written, not even at exit.
-        sys.stdout = None
-        sys.exit(0)

@@ -56,6 +56,8 @@ def load_application(name: str) -> Application:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise NotAnApplication(f"{module_name} can't be imported: {error}") from error
+    except Exception as error:  # whatever the module's own code does wrong
+        raise NotAnApplication(f"{module_name} can't be imported: {type(error).__name__}: {error}") from error
     finally:
         del sys.path[0]
     if not hasattr(module, variable):

@@ -43,7 +43,7 @@ def print_json(records: Iterable[Record]) -> None:
 
 
 class TablePrinter:
-    """Prints rows as they come, under one header. A column widens when a wider cell comes; the last is cut to fit.
+    """Prints rows as they come, under one header. Columns widen when wider cells come; the last one is cut to fit.
 
     Args:
         columns: their names.
@@ -55,20 +55,20 @@ class TablePrinter:
         self._console = Console(highlight=False, markup=False)
         self._started = False
 
-    def print(self, cells: Sequence[object]) -> None:
-        """Print one row; before the first, the header."""
-        if not self._started:
+    def print(self, rows: Sequence[Sequence[object]]) -> None:
+        """Print rows, with equal widths; before the first ones, the header."""
+        for row in rows:
+            self._widths = [max(width, len(str(cell))) for width, cell in zip(self._widths, row, strict=True)]
+        if rows and not self._started:
             self._started = True
-            self._line(self._columns, self._widen(cells), style="bold")
-        self._line([str(cell) for cell in cells], self._widen(cells), style=None)
+            self._line(self._columns, style="bold")
+        for row in rows:
+            self._line([str(cell) for cell in row], style=None)
 
-    def _widen(self, cells: Sequence[object]) -> list[int]:
-        self._widths = [max(width, len(str(cell))) for width, cell in zip(self._widths, cells, strict=True)]
-        return self._widths
-
-    def _line(self, cells: Sequence[str], widths: Sequence[int], style: str | None) -> None:
-        shown = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-        self._console.print("  ".join(shown), style=style, no_wrap=True, overflow="ellipsis", crop=True)
+    def _line(self, cells: Sequence[str], style: str | None) -> None:
+        *columns, last = cells
+        shown = [cell.ljust(width) for cell, width in zip(columns, self._widths[:-1], strict=True)]
+        self._console.print("  ".join([*shown, last]), style=style, no_wrap=True, overflow="ellipsis", crop=True)
 
 
 def print_table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[object]]) -> None:

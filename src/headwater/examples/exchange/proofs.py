@@ -29,12 +29,12 @@ class Proof(msgspec.Struct, frozen=True):
 
     Attributes:
         claim: what is claimed.
-        holds: whether it was found to be so.
+        holds: whether it was found to be so; None if there was nothing to look at.
         detail: what was looked at.
     """
 
     claim: str
-    holds: bool
+    holds: bool | None
     detail: str
 
 
@@ -65,7 +65,7 @@ async def rebuild_equals_live(venue: Application, instrument: str) -> Proof:
     rebuilt = await venue.state(Market, instrument)
     live = await venue.live_state(Market, instrument)
     if live is None:
-        return Proof("a rebuild from the log equals the live state", True, "no command in this run, nothing is live")
+        return Proof("a rebuild from the log equals the live state", None, "no command in this run, so nothing is live")
     detail = f"{len(rebuilt.book):,} resting orders, order by order, with their priority"
     return Proof("a rebuild from the log equals the live state", live == rebuilt, detail)
 
@@ -90,7 +90,8 @@ async def views_equal_rebuilt(venue: Application, instrument: str) -> Proof:
         await venue.wait_for(view, head, timeout=None)
         rebuilt = await venue.project(view, at=head)
         answers = [(await venue.query(query), rebuilt.ask(query)) for query in queries]
-        differing += [view.view for running, fresh in answers if running != fresh]
+        if any(running != fresh for running, fresh in answers):
+            differing.append(view.view)
     detail = f"{len(_questions(instrument))} views" + _listed(differing)
     return Proof("every view built afresh equals the running one", not differing, detail)
 

@@ -38,8 +38,8 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def proven(self) -> bool:
-        """Whether every proof holds."""
-        return all(proof.holds for proof in self.proofs)
+        """Whether no proof failed."""
+        return all(proof.holds is not False for proof in self.proofs)
 
 
 async def make_report(venue: Application, source: Source, run: Run, seconds: float, resumed_after: int) -> Report:

@@ -29,12 +29,13 @@ async def begun_with(store: EventStore) -> str | None:
     Raises:
         NotADemo: the log's first event is not the one with which a demo begins.
     """
-    async for first in store.raw_all(0, 1):
-        source = first.metadata.get("source")
-        if first.stream == Market.stream_of(INSTRUMENT) and isinstance(source, str):
-            return source
-        raise NotADemo(f"{store.location} holds the events of another application, not of the demo; name another file")
-    return None
+    page = await store.page_all(0, 1)
+    if not page:
+        return None
+    source = page[0].metadata.get("source")
+    if page[0].stream == Market.stream_of(INSTRUMENT) and isinstance(source, str):
+        return source
+    raise NotADemo(f"{store.location} holds the events of another application, not of the demo; name another file")
 
 
 class Run:

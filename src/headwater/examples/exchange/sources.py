@@ -95,8 +95,8 @@ class RecordedSource:
         self.name = f"recording {_digest(recording.orders_path, recording.trades_path)}"
         self.description = f"recorded order flow, {path.name}"
         self.rows = self._feed.counts.rows
-        left_out: dict[str, int] = {**self._feed.counts.left_out, "malformed_trade": len(malformed)}
-        self.left_out: Mapping[str, int] = {why: count for why, count in left_out.items() if count}
+        left_out = [*self._feed.counts.left_out.items(), ("malformed_trade", len(malformed))]
+        self.left_out: Mapping[str, int] = {why: count for why, count in left_out if count}
         self.commands_in_all = 1 + sum(self._feed.counts.commands.values())
 
     def commands(self, after: int) -> Iterator[FeedCommand]:

@@ -31,6 +31,8 @@ def storage_failure(path: Path, error: apsw.Error) -> StorageFailed:
     """What to raise when the disk or the file refused."""
     if isinstance(error, apsw.FullError):
         return StorageFull(f"{path}: the disk is full, or the file has reached its largest size ({error})")
+    if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_WRITE:
+        return StorageFailed(f"{path}: a write failed; the disk, a quota or a limit on a file's size may be exhausted")
     return StorageFailed(f"{path}: the storage failed: {type(error).__name__}: {error}")
 
 
