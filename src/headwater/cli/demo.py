@@ -18,7 +18,7 @@ from headwater.app import Application
 from headwater.cli.demo_database import check_room, make_room
 from headwater.cli.demo_display import Display, print_report
 from headwater.cli.loop import run_fast
-from headwater.cli.output import complain, note
+from headwater.cli.output import complain, note, program
 from headwater.errors import StorageFailed
 from headwater.examples.exchange.recording import MalformedRow
 from headwater.examples.exchange.report import Report, make_report
@@ -174,7 +174,7 @@ async def _displayed(application: Application, run: Run, total: int) -> AsyncIte
 
 def _resuming(given: Path | None, database: Path | None, on_error: str) -> str:
     """The command that goes on with a run."""
-    words = ["headwater", "demo", "exchange", "--resume"]
+    words = [program(), "demo", "exchange", "--resume"]
     words += [] if given is None else ["--input", str(given)]
     words += [] if database is None else ["--database", str(database)]
     words += [] if on_error == "stop" else ["--on-error", on_error]

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headwater.app import Application
+from headwater.cli.output import program
 from headwater.examples.exchange.figures import Figures
 from headwater.examples.exchange.proofs import Proof
 from headwater.examples.exchange.report import Report, describe_log, describe_top
@@ -105,9 +106,9 @@ def _print_next_steps(console: Console, path: Path, version: int) -> None:
     application = "--app headwater.examples.exchange.venue:exchange"
     console.print("\nLook into it", style="bold")
     for command in (
-        f"headwater streams {path}",
-        f"headwater events {path} --limit 5",
-        f"headwater state Market {INSTRUMENT} {application}{elsewhere} --at version:{version}",
-        f"headwater tail {path}",
+        f"{program()} streams {path}",
+        f"{program()} events {path} --limit 5",
+        f"{program()} state Market {INSTRUMENT} {application}{elsewhere} --at version:{version}",
+        f"{program()} tail {path}",
     ):
         console.print(f"  {command}", soft_wrap=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -18,6 +21,14 @@ _ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 def wants_json(json: bool) -> bool:
     """Whether to print JSON lines: when asked, or when standard output is no terminal."""
     return json or not sys.stdout.isatty()
+
+
+def program() -> str:
+    """What the user has to type to run this program again: its path, if the shell doesn't find it by name."""
+    started = Path(sys.argv[0])
+    if started.name != "headwater" or shutil.which("headwater") is not None:
+        return "headwater"
+    return os.path.relpath(started)
 
 
 def complain(message: str) -> None:
