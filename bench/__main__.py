@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo
+from bench import demo, runtime
 from bench.result import Result, print_table, write_json
 
-BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run}
+BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run, "runtime": runtime.run}
 
 
 def main(prefix: str) -> int:

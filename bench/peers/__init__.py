@@ -1,0 +1,1 @@
+"""The peers' sides of the benchmarks."""
