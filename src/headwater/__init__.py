@@ -11,13 +11,17 @@ from headwater.cqrs.projection import Projection, TableProjection, answer, proje
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
 from headwater.pubsub.broker import PubSub
+from headwater.runtime.backoff import Backoff
+from headwater.runtime.child import Child
 from headwater.runtime.down import Down
+from headwater.runtime.dynamic_supervisor import DynamicSupervisor
 from headwater.runtime.exits import Exit
 from headwater.runtime.genserver import GenServer
+from headwater.runtime.partition_supervisor import PartitionSupervisor
 from headwater.runtime.pid import Pid
 from headwater.runtime.reply import Deferred
-from headwater.runtime.restart import OneForOne
-from headwater.runtime.supervisor import Child, Supervisor
+from headwater.runtime.strategy import OneForAll, OneForOne, RestForOne
+from headwater.runtime.supervisor import Supervisor
 from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
@@ -30,11 +34,13 @@ __all__ = [
     "Aggregate",
     "Appended",
     "Application",
+    "Backoff",
     "Child",
     "Command",
     "Committed",
     "Deferred",
     "Down",
+    "DynamicSupervisor",
     "Envelope",
     "Event",
     "EventStore",
@@ -42,8 +48,10 @@ __all__ = [
     "Expected",
     "GenServer",
     "HeadwaterError",
+    "OneForAll",
     "OneForOne",
     "Outcome",
+    "PartitionSupervisor",
     "Pid",
     "Position",
     "Projection",
@@ -51,6 +59,7 @@ __all__ = [
     "Query",
     "Recorded",
     "Rejected",
+    "RestForOne",
     "StoredEvent",
     "Supervisor",
     "System",

@@ -17,8 +17,9 @@ from headwater.cqrs.router import CommandRouter, QueryRouter
 from headwater.cqrs.view_process import ViewProcess, ViewStatus
 from headwater.errors import ApplicationError
 from headwater.pubsub.broker import PubSub
+from headwater.runtime.child import Child
 from headwater.runtime.pid import Pid
-from headwater.runtime.supervisor import Child, Supervisor
+from headwater.runtime.supervisor import Supervisor
 from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.messages import Command, Event

@@ -10,10 +10,13 @@ from headwater.errors import InternalError
 from headwater.runtime.down import Down, Exited
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import HandlerTable
+from headwater.runtime.introspect_monitor import Monitor
 from headwater.runtime.mailbox import DEFAULT_CAPACITY, Overflow
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 from headwater.runtime.reply import Deferred
+from headwater.runtime.restart import Restart
+from headwater.runtime.shutdown import ShutdownForm
 from headwater.runtime.timer import MessageTimer
 
 Answer = TypeVar("Answer")
@@ -42,14 +45,20 @@ class GenServer:
     Attributes:
         trap_exit: whether exit signals come as `Exited` messages to `handle_info` instead of ending the process. A
             process that has something to clean up in `terminate` traps exits, or it is not asked.
+        process_label: what a process without a name is called in messages and logs, if `init` sets it.
         capacity: how many messages may wait.
         overflow: what happens to those beyond; see `mailbox.Overflow`.
+        restart: when a supervisor brings it back, unless its `Child` says otherwise.
+        shutdown: how a supervisor ends it, unless its `Child` says otherwise.
     """
 
     trap_exit: bool = False
     capacity: ClassVar[int] = DEFAULT_CAPACITY
     overflow: ClassVar[Overflow] = "reject"
+    restart: ClassVar[Restart] = "permanent"
+    shutdown: ClassVar[ShutdownForm] = 5.0
     _handlers: ClassVar[HandlerTable]  # set for each subclass
+    process_label: str | None = None
     __process: Process | None = None
 
     def __init_subclass__(cls) -> None:
@@ -80,10 +89,11 @@ class GenServer:
         return None
 
     def format_crash(self, report: Mapping[str, object]) -> Mapping[str, object]:
-        """Take out of a crash report what must not be logged.
+        """Take out of a crash report, or of `introspect.get_status`, what must not be seen.
 
         Args:
-            report: `process`, `reason` and `message`. What this returns is logged.
+            report: `process`, `reason`, `message`, `state` (the attributes), and in a crash report `client`, where the
+                caller stands. What this returns is logged.
         """
         return report
 
@@ -133,18 +143,12 @@ class GenServer:
 
         Each monitor delivers its own `Down`; that of a process that is dead already comes at once.
         """
-        cell = self._cell
-        number = 0
-
-        def report(reason: Reason) -> None:
-            cell.inform(Down(number, pid, reason, tag))
-
-        number = pid.watch(report)
-        return number
+        return Monitor(self._cell, pid, tag).begin()
 
     def demonitor(self, pid: Pid[object], number: int) -> None:
         """End a monitor. No `Down` of it is handled any more, also if it waits in the mailbox already."""
         pid.unwatch(number)
+        (self._cell.monitors or {}).pop(number, None)
         self._cell.forget(lambda message: isinstance(message, Down) and message.monitor == number)
 
     def link(self, pid: Pid[object]) -> None:

@@ -6,8 +6,8 @@ import asyncio
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol, TypeAlias
 
 from headwater.clock import Clock, Rng
 from headwater.runtime.names import Names
@@ -23,6 +23,10 @@ DETACHED_GRACE: Final = 1.0
 """Seconds that the task of an ended process may take to end, before it is reported."""
 
 _log: Final = logging.getLogger("headwater.runtime")
+
+
+Scheduler: TypeAlias = "Callable[[Node], RunQueue]"
+"""Makes the run queue of a node."""
 
 
 class Runnable(Protocol):
@@ -96,6 +100,8 @@ class Node:
         clock: where the time comes from.
         rng: where chance comes from.
         telemetry: who wants to know.
+        scheduler: makes the run queue, or None for one that is first in, first out.
+        debug: done to every process at its start; see `introspect_options`.
 
     Attributes:
         inline_turns: how many more calls may run in their callers' turns before the event loop has to run.
@@ -105,6 +111,7 @@ class Node:
     __slots__ = (
         "_numbers",
         "clock",
+        "debug",
         "inline_turns",
         "loop",
         "names",
@@ -115,13 +122,21 @@ class Node:
         "telemetry",
     )
 
-    def __init__(self, clock: Clock, rng: Rng, telemetry: Telemetry) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        rng: Rng,
+        telemetry: Telemetry,
+        scheduler: Scheduler | None = None,
+        debug: Sequence[Callable[[Any], None]] = (),  # of a Process, which this module doesn't know
+    ) -> None:
         self.clock = clock
         self.rng = rng
         self.telemetry = telemetry
         self.loop = asyncio.get_running_loop()
         self.names: Names[Runnable] = Names()
-        self.run_queue = RunQueue(self.loop)
+        self.debug = debug
+        self.run_queue = RunQueue(self.loop) if scheduler is None else scheduler(self)
         self.signals = SignalQueue()
         self.processes: dict[Runnable, None] = {}
         self.inline_turns = INLINE_TURNS

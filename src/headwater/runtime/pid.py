@@ -10,7 +10,7 @@ from typing import Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overlo
 from headwater.errors import CallingSelf, DeadlineExceeded, Rejected
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
-from headwater.runtime.process import IDLE, NOTHING, RUNNING, STOP, WATCHFUL, Process, current
+from headwater.runtime.process import IDLE, NOTHING, RUNNING, WATCHFUL, Process, current
 from headwater.runtime.reply import Deferred
 
 ServerT_co = TypeVar("ServerT_co", covariant=True)
@@ -173,7 +173,7 @@ class Pid(Generic[ServerT_co]):
         mailbox = process.mailbox
         if len(mailbox) < mailbox.capacity:  # there is no room in an ended process's mailbox
             # What `Process.post` does, for the case that is worth writing out.
-            mailbox.append((process.handlers[method], arguments, keywords, None))
+            mailbox.append((process.handlers[method], arguments, keywords or NOTHING, None))
             if process.state <= WATCHFUL:
                 process.wake()
         else:
@@ -212,7 +212,7 @@ class Pid(Generic[ServerT_co]):
         process = self._process
         if not process.alive:
             raise process.down()
-        process.signal((STOP, (process, reason), NOTHING, None))
+        process.ask_to_stop(reason)
         ended = await self.wait(timeout)
         if ended is not reason:
             raise process.down()
@@ -298,7 +298,7 @@ class Pid(Generic[ServerT_co]):
         return isinstance(other, Pid) and other._process is self._process
 
     def __hash__(self) -> int:
-        return hash(self._process)
+        return self._process.number  # and not its address in memory: sets keep their order from run to run
 
     def __repr__(self) -> str:
         return f"<Pid of {self._process.label}>"

@@ -23,11 +23,18 @@ from headwater.clock import Timer
 from headwater.errors import DeadlineExceeded, MailboxFull, ProcessDown, Rejected, StartFailed, StartIgnored
 from headwater.runtime.exits import Exit, Reason, describe, is_abnormal
 from headwater.runtime.handlers import Handler, HandlerTable
+from headwater.runtime.introspect_client import client_of
+from headwater.runtime.introspect_state import attributes, shorten, spoken
 from headwater.runtime.mailbox import Mailbox
 from headwater.runtime.node import INLINE_TURNS, TURN_MESSAGES, Node
 from headwater.runtime.reply import Deferred
+from headwater.telemetry import Phase, SpanEvent, SpanName
 
 _log: Final = logging.getLogger("headwater.runtime")
+
+LIFE: Final = SpanName("headwater", "process")
+"""The span of a process's life, from before its `init` to its end; an `exception` if the end is abnormal. Metadata:
+`process` and `server`; at the end also `reason`."""
 
 current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("headwater.process", default=None)
 """The process whose async handler is running, if any."""
@@ -87,6 +94,9 @@ class Process:
         expired: how many calls were dropped because their callers had given up.
         handled: how many messages were handled.
         started: when it was started, in seconds of the node's monotonic clock.
+        links: the processes that it is tied to.
+        watchers: who wants to hear of its end, by number.
+        monitors: the processes whose ends it wants to hear of, by number.
         cleanups: run at its end, before anybody hears of it, with its name released already.
     """
 
@@ -107,6 +117,7 @@ class Process:
         "handlers",
         "links",
         "mailbox",
+        "monitors",
         "name",
         "node",
         "number",
@@ -141,15 +152,16 @@ class Process:
         self.asked = False
         self.handled = 0
         self.expired = 0
-        self.links: set[Process] | None = None
+        self.links: dict[Process, None] | None = None
         self.watchers: dict[int, Watcher] | None = None
+        self.monitors: dict[int, Process] | None = None
         self.cleanups: list[Callable[[], None]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._running: Message | None = None
         self._then: list[Message] | None = None
         self._stop_reason: Reason | None = None
         self._doom: Reason | None = None
-        self._deferred: set[Deferred[object]] | None = None
+        self._deferred: dict[Deferred[object], None] | None = None
         self._observers: list[Observer] | None = None
         self._idle_timer: Timer | None = None
         self._suspended = False
@@ -158,12 +170,15 @@ class Process:
         node.processes[self] = None
         if parent is not None:
             self.link(parent)
+        for option in node.debug:
+            option(self)
 
     @property
     def label(self) -> str:
         """What the process is called in messages and logs."""
         kind = type(self.server).__qualname__
-        return f"{kind} {self.name!r}" if self.name is not None else f"{kind} #{self.number}"
+        known_as: str | None = self.name or getattr(self.server, "process_label", None)
+        return f"{kind} #{self.number}" if known_as is None else f"{kind} {known_as!r}"
 
     @property
     def alive(self) -> bool:
@@ -179,6 +194,8 @@ class Process:
             StartFailed: `init` raised, took too long, or the process was ended meanwhile. It is gone, its name free.
             StartIgnored: `init` raised it. The process is gone, without having failed.
         """
+        if self.node.telemetry.listening:
+            self._emit("start", None)
         try:
             await self._initialise(init, timeout)
         except StartIgnored:
@@ -264,6 +281,24 @@ class Process:
         """Queue a plain message that must arrive."""
         self.signal((self.handlers.info, (content,), NOTHING, None))
 
+    def administer(self, message: Message) -> None:
+        """Handle a request of the runtime's own: at once if the process is suspended or idle, else in its order.
+
+        It ends no wait for a message, and is not counted as one.
+        """
+        if self.state <= WATCHFUL and (self._suspended or not self.mailbox):
+            self._obey(message)
+        else:
+            self.signal(message)
+
+    def ask_to_stop(self, reason: Reason) -> None:
+        """Make the process end in good order after what was sent to it before; at once if it is suspended."""
+        message: Message = (STOP, (self, reason), NOTHING, None)
+        if self._suspended:
+            self.administer(message)
+        else:
+            self.signal(message)
+
     def forget(self, unwanted: Callable[[object], bool]) -> None:
         """Take plain messages out of the mailbox unhandled."""
         info = self.handlers.info
@@ -300,6 +335,8 @@ class Process:
             self._handle_observed()
         if self.state == RUNNING:
             self._rest()
+        if self._suspended:
+            self._obey_waiting()
 
     def _handle_messages(self) -> None:
         """The loop that every message goes through that isn't handled in its caller's turn."""
@@ -311,10 +348,13 @@ class Process:
             message = handler, arguments, keywords, reply = take()
             if reply is not None and reply.done():
                 self.expired += 1  # the caller has given up
+                self.handled -= 1  # it is counted below
                 continue
             try:
                 if keywords:
                     outcome = handler.function(server, *arguments, **keywords)
+                elif len(arguments) == 1:
+                    outcome = handler.function(server, arguments[0])
                 else:
                     outcome = handler.function(server, *arguments)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
@@ -337,9 +377,25 @@ class Process:
             self.expired += 1
             return
         self.handled += 1
-        self.observe("in", message)
+        if message[0] is not SYSTEM:
+            self.observe("in", message)
         self._perform(message)
         self._between_messages()
+
+    def _obey(self, message: Message) -> None:
+        self.state = RUNNING
+        self.handled += 1
+        self._perform(message)
+        self.settle()
+
+    def _obey_waiting(self) -> None:
+        """Handle the runtime's own requests that waited when the process was suspended; nothing else."""
+        while self._suspended and self.state == WATCHFUL:
+            order = next((message for message in self.mailbox if message[0] in (SYSTEM, STOP)), None)
+            if order is None:
+                return
+            self.mailbox.remove(order)
+            self._obey(order)
 
     @property
     def watchful(self) -> bool:
@@ -400,12 +456,16 @@ class Process:
             return
         message, self._running = self._running, None
         reply = None if message is None else message[3]
-        if reply is None:
+        if message is None or reply is None:
+            if message is not None and self._observers is not None:
+                self.observe("noreply", message)
             return
         if type(outcome) is Deferred:
             outcome.attach(reply)
         elif not reply.done():
             reply.set_result(outcome)
+        else:
+            return
         if self._observers is not None:
             self.observe("out", outcome)
 
@@ -415,6 +475,8 @@ class Process:
             self._running = None
             if not reply.done():
                 reply.set_exception(error.with_traceback(None))  # its frames refer to the message: no cycle
+                if self._observers is not None:
+                    self.observe("out", error)
         else:
             self.crash(error)
 
@@ -481,9 +543,9 @@ class Process:
     def defer(self) -> Deferred[object]:
         """A promise of an answer that fails with `ProcessDown` if the process ends first."""
         if self._deferred is None:
-            self._deferred = set()
-        deferred: Deferred[object] = Deferred(self._deferred.discard)
-        self._deferred.add(deferred)
+            self._deferred = {}
+        deferred: Deferred[object] = Deferred(self._deferred.pop)
+        self._deferred[deferred] = None
         return deferred
 
     # --- links, monitors, exit signals -----------------------------------------------------------------------
@@ -497,14 +559,14 @@ class Process:
             return
         for one, another in ((self, other), (other, self)):
             if one.links is None:
-                one.links = set()
-            one.links.add(another)
+                one.links = {}
+            one.links[another] = None
 
     def unlink(self, other: Process) -> None:
         """Untie two processes. Harmless when they are not tied."""
         for one, another in ((self, other), (other, self)):
             if one.links is not None:
-                one.links.discard(another)
+                one.links.pop(another, None)
 
     def watch(self, watcher: Watcher) -> int:
         """Call `watcher` once, when the process has ended; soon, if it has ended already."""
@@ -545,7 +607,7 @@ class Process:
 
     def _trap(self, sender: Process | None, reason: Reason) -> None:
         if sender is not None and sender is self.parent:
-            self.signal((STOP, (self, reason), NOTHING, None))
+            self.ask_to_stop(reason)
         else:
             self.inform(self.server.exit_message(sender, reason))
 
@@ -600,6 +662,8 @@ class Process:
         self.reason = reason
         self._release()
         self._fail_waiting()
+        if self.node.telemetry.listening:
+            self._emit("exception" if is_abnormal(reason) else "stop", reason)
         self._send_signals(reason)
 
     def down(self) -> ProcessDown:
@@ -617,6 +681,9 @@ class Process:
         task, self._task = self._task, None
         if task is not None:
             self.node.detach(task, self.label)
+        monitors, self.monitors = self.monitors, None
+        for number, target in (monitors or {}).items():
+            target.unwatch(number)
         cleanups, self.cleanups = self.cleanups, None
         for cleanup in cleanups or ():
             cleanup()
@@ -639,26 +706,62 @@ class Process:
         post = self.node.signals.post
         for other in links or ():
             if other.links is not None:
-                other.links.discard(self)
+                other.links.pop(self, None)
             post(partial(other.receive_exit, self, reason))
         for watcher in (watchers or {}).values():
             post(partial(watcher, reason))
 
+    def _emit(self, phase: Phase, reason: Reason | None) -> None:
+        duration = 0.0 if reason is None else self.node.clock.monotonic() - self.started
+        said: dict[str, object] = {"process": self.label, "server": type(self.server).__qualname__}
+        if reason is not None:
+            said["reason"] = describe(reason)
+        error = reason if isinstance(reason, BaseException) else None
+        self.node.telemetry.emit(SpanEvent(LIFE, phase, duration, said, error))
+
     def _report(self, reason: Reason) -> None:
         where = "" if self._running is None else f" in {self._running[0].name}"
-        report = self.server.format_crash({"process": self.label, "reason": describe(reason), "message": self._said()})
-        details = "".join(f"; {name}: {value}" for name, value in report.items() if name not in ("process", "reason"))
+        report = self.server.format_crash(self._crash_report(reason))
+        details = "".join(
+            f"; {name}: {shorten(value if isinstance(value, str) else spoken(value))}"
+            for name, value in report.items()
+            if name not in ("process", "reason")
+        )
         error = reason if isinstance(reason, BaseException) else None
         _log.error("%s crashed%s: %s%s", report["process"], where, report["reason"], details, exc_info=error)
+
+    def _crash_report(self, reason: Reason) -> dict[str, object]:
+        return {
+            "process": self.label,
+            "reason": describe(reason),
+            "message": self._said(),
+            "state": attributes(self.server),
+            "client": "none" if self._running is None else client_of(self._running[3]) or "unknown",
+        }
 
     def _said(self) -> str:
         if self._running is None:
             return "none"
         handler, arguments, keywords, _ = self._running
-        words = [*map(repr, arguments), *(f"{name}={value!r}" for name, value in keywords.items())]
+        words = [*map(spoken, arguments), *(f"{name}={spoken(value)}" for name, value in keywords.items())]
         return f"{handler.name}({', '.join(words)})"
 
     # --- introspection ---------------------------------------------------------------------------------------
+
+    @property
+    def running(self) -> Message | None:
+        """The message whose handler is suspended in an `await`, or is being ended."""
+        return self._running
+
+    @property
+    def task(self) -> asyncio.Task[None] | None:
+        """The task of the async handler that is suspended."""
+        return self._task
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """Who is told of what the process does."""
+        return tuple(self._observers or ())
 
     @property
     def suspended(self) -> bool:
@@ -707,3 +810,22 @@ def _stop(_: Server, process: Process, reason: Reason) -> None:
 
 STOP: Final = Handler("stop", _stop)
 """The handler of requests to end in good order. Its arguments: the process, and the reason."""
+
+
+def _administer(
+    _: Server, process: Process, action: Callable[[Process], object], answer: asyncio.Future[object]
+) -> None:
+    process.handled -= 1
+    try:
+        outcome = action(process)
+        if not answer.done():
+            answer.set_result(outcome)
+    except Exception as error:  # noqa: BLE001 - it is the asker's
+        if not answer.done():
+            answer.set_exception(error)
+    finally:
+        del answer  # the error's traceback refers to this frame
+
+
+SYSTEM: Final = Handler("system", _administer)
+"""The handler of requests by `introspect`. Its arguments: the process, what to do with it, and the answer."""

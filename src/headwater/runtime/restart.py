@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Literal
 
-from headwater.errors import DefinitionError
 from headwater.runtime.exits import Reason, is_abnormal
 
 Restart = Literal["permanent", "transient", "temporary"]
@@ -25,44 +24,24 @@ def should_restart(restart: Restart, reason: Reason) -> bool:
             return False
 
 
-class OneForOne:
-    """Strategy: only the child that ended is restarted.
+class RestartIntensity:
+    """Counts restarts in a sliding window of time. What it remembers is bounded by `max_restarts`.
 
     Args:
         max_restarts: how many restarts are bearable …
-        within: … in so many seconds. One more, and the supervisor itself gives up with reason `shutdown`.
-
-    Raises:
-        DefinitionError: a negative number of restarts, or a time that isn't positive.
+        within: … in so many seconds.
     """
 
-    __slots__ = ("max_restarts", "within")
+    __slots__ = ("_max_restarts", "_times", "_within")
 
-    def __init__(self, max_restarts: int = 3, within: float = 5.0) -> None:
-        if max_restarts < 0:
-            raise DefinitionError(f"max_restarts is 0 or more, not {max_restarts}")
-        if not within > 0:
-            raise DefinitionError(f"within is a positive number of seconds, not {within}")
-        self.max_restarts = max_restarts
-        self.within = within
-
-
-class RestartIntensity:
-    """Counts restarts in a sliding window of time.
-
-    Args:
-        strategy: how many are bearable, and in what time.
-    """
-
-    __slots__ = ("_strategy", "_times")
-
-    def __init__(self, strategy: OneForOne) -> None:
-        self._strategy = strategy
-        self._times: deque[float] = deque()
+    def __init__(self, max_restarts: int, within: float) -> None:
+        self._max_restarts = max_restarts
+        self._within = within
+        self._times: deque[float] = deque(maxlen=max_restarts + 1)
 
     def allows(self, now: float) -> bool:
         """Count one more restart at `now` (seconds, monotonic). False if that is one too many."""
-        while self._times and now - self._times[0] > self._strategy.within:
+        while self._times and now - self._times[0] > self._within:
             self._times.popleft()
         self._times.append(now)
-        return len(self._times) <= self._strategy.max_restarts
+        return len(self._times) <= self._max_restarts

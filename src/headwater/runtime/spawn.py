@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from headwater.errors import DefinitionError
 from headwater.runtime.genserver import GenServer, is_server
@@ -21,6 +21,7 @@ async def spawn(
     capacity: int | None = None,
     timeout: float | None = None,
     parent: Process | None = None,
+    debug: Sequence[Callable[[Process], None]] = (),
 ) -> Process:
     """Start a process and wait until its `init` has finished.
 
@@ -35,6 +36,7 @@ async def spawn(
         capacity: how many messages may wait in its mailbox; as its class says, if not given.
         timeout: seconds that `init` may take, if it is async; None waits for ever.
         parent: linked to it from the beginning, or None.
+        debug: done to the process before its `init`; see `introspect_options`.
 
     Raises:
         DefinitionError: `server` is no GenServer class.
@@ -48,5 +50,7 @@ async def spawn(
     mailbox: Mailbox[object] = Mailbox(server.capacity if capacity is None else capacity, server.overflow)
     process = Process(node, instance, server.handlers(), mailbox, name=name, parent=parent)  # type: ignore[arg-type]
     instance.attach(process)
+    for option in debug:
+        option(process)
     await process.start(lambda: instance.init(*arguments, **keywords), timeout)
     return process

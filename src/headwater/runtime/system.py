@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, TypeVar
 
 from headwater.clock import Clock, Rng, SystemClock
 from headwater.errors import DeadlineExceeded, ProcessDown, ProcessError
 from headwater.runtime.exits import Exit
+from headwater.runtime.frozen import freeze
 from headwater.runtime.genserver import GenServer
-from headwater.runtime.node import Node
+from headwater.runtime.introspect_options import DebugOption
+from headwater.runtime.node import Node, Scheduler
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 from headwater.runtime.spawn import spawn
+from headwater.runtime.watchdog import Watchdog
 from headwater.telemetry import Telemetry
 
 ServerT = TypeVar("ServerT", bound=GenServer)
@@ -37,6 +41,9 @@ class System:
         rng: where chance comes from; seeded by the operating system by default.
         telemetry: who wants to know; nobody by default.
         shutdown: seconds that each process may take to end when the system closes; then it is killed.
+        scheduler: makes the run queue; tests that are replayed have their own, see `headwater.testing.simulation`.
+        watchdog: seconds of real time that a method may hold the event loop before it is reported; None watches not.
+        frozen_messages: whether mutable messages are refused, for tests; see `frozen`.
     """
 
     def __init__(
@@ -47,6 +54,9 @@ class System:
         rng: Rng | None = None,
         telemetry: Telemetry | None = None,
         shutdown: float = 5.0,
+        scheduler: Scheduler | None = None,
+        watchdog: float | None = None,
+        frozen_messages: bool = False,
     ) -> None:
         self.name = name
         self.clock: Clock = clock or SystemClock()
@@ -54,6 +64,10 @@ class System:
         self.telemetry = telemetry or Telemetry(self.clock)
         self._shutdown = shutdown
         self._node: Node | None = None
+        self._scheduler = scheduler
+        self._watchdog_limit = watchdog
+        self._watchdog: Watchdog | None = None
+        self._debug = (freeze,) if frozen_messages else ()
 
     async def start(
         self,
@@ -62,6 +76,7 @@ class System:
         name: str | None = None,
         capacity: int | None = None,
         timeout: float | None = None,
+        debug: Sequence[DebugOption] = (),
         **keywords: object,
     ) -> Pid[ServerT]:
         """Start a process that stands on its own, and wait until its `init` has finished.
@@ -74,6 +89,7 @@ class System:
             name: its name, unique in this system.
             capacity: how many messages may wait in its mailbox; as its class says, if not given.
             timeout: seconds that its `init` may take, if it is async; None waits for ever.
+            debug: what to switch on before its `init`; see `introspect_options`.
             keywords: for its `init`.
 
         Raises:
@@ -82,8 +98,10 @@ class System:
             NameTaken: a living process has the name.
             ProcessError: the system is not running.
         """
-        node = self._running()
-        return Pid(await spawn(node, server, arguments, keywords, name=name, capacity=capacity, timeout=timeout))
+        process = await spawn(
+            self._running(), server, arguments, keywords, name=name, capacity=capacity, timeout=timeout, debug=debug
+        )
+        return Pid(process)
 
     def whereis(self, name: str) -> Pid[object] | None:
         """The process of this name, or None."""
@@ -102,19 +120,33 @@ class System:
             raise ProcessError(f"the process {name!r} is a {process.label}, not a {server.__qualname__}")
         return Pid(process)
 
+    @property
+    def node(self) -> Node:
+        """The surroundings of its processes. For the runtime's own modules; applications have no use for it.
+
+        Raises:
+            ProcessError: the system is not running.
+        """
+        return self._running()
+
     async def __aenter__(self) -> System:
         if self._node is not None:
             raise ProcessError(f"system {self.name!r} is running already")
-        self._node = Node(self.clock, self.rng, self.telemetry)
+        if self._watchdog_limit is not None:
+            self._watchdog = Watchdog(self._watchdog_limit)
+            self._watchdog.start()
+        self._node = Node(self.clock, self.rng, self.telemetry, self._scheduler, self._debug)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        node = self._running()
-        for process in reversed(list(node.processes)):
-            if isinstance(process, Process) and process.alive and process.parent is None:
-                await self._end(Pid(process))
+        try:
+            for process in reversed(list(self._running().processes)):
+                if isinstance(process, Process) and process.alive and process.parent is None:
+                    await self._end(Pid(process))
+        finally:
+            self._stop_watchdog()
         self._node = None
 
     async def _end(self, pid: Pid[object]) -> None:
@@ -124,6 +156,11 @@ class System:
             pid.kill()
         except ProcessDown:
             pass  # it ended for another reason, and that was reported
+
+    def _stop_watchdog(self) -> None:
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is not None:
+            watchdog.stop()
 
     def _running(self) -> Node:
         if self._node is None:

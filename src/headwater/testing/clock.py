@@ -1,7 +1,8 @@
-"""Time that stands still until a test moves it."""
+"""Time that stands still until a test moves it, and the time of an event loop that has its own."""
 
 from __future__ import annotations
 
+import asyncio
 import heapq
 import itertools
 from collections.abc import Callable
@@ -75,3 +76,28 @@ class VirtualClock:
     def pending(self) -> int:
         """How many timers wait and were not cancelled."""
         return sum(1 for _, _, timer in self._timers if not timer.cancelled)
+
+
+class LoopClock:
+    """A `Clock` that shows the time of an event loop, such as a simulation's.
+
+    Args:
+        loop: the event loop.
+        wall: what the wall clock shows when the loop's time is 0, in nanoseconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, wall: int = 1_700_000_000 * _SECOND) -> None:
+        self._loop = loop
+        self._wall = wall
+
+    def monotonic(self) -> float:
+        """The loop's time, in seconds."""
+        return self._loop.time()
+
+    def wall(self) -> int:
+        """Nanoseconds since 1970-01-01 UTC."""
+        return self._wall + round(self._loop.time() * _SECOND)
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> asyncio.TimerHandle:
+        """Run `callback` on the loop in `delay` seconds."""
+        return self._loop.call_later(delay, callback)
