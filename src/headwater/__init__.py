@@ -11,18 +11,25 @@ from headwater.cqrs.projection import Projection, TableProjection, answer, proje
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
 from headwater.pubsub.broker import PubSub
+from headwater.runtime.agent import Agent
 from headwater.runtime.backoff import Backoff
 from headwater.runtime.child import Child
-from headwater.runtime.down import Down
+from headwater.runtime.down import Down, Exited
 from headwater.runtime.dynamic_supervisor import DynamicSupervisor
-from headwater.runtime.exits import Exit
+from headwater.runtime.exits import Exit, Shutdown
 from headwater.runtime.genserver import GenServer
+from headwater.runtime.offload_processes import ProcessWorkers
+from headwater.runtime.offload_threads import ThreadWorkers
 from headwater.runtime.partition_supervisor import PartitionSupervisor
 from headwater.runtime.pid import Pid
+from headwater.runtime.registry import Registry
 from headwater.runtime.reply import Deferred
 from headwater.runtime.strategy import OneForAll, OneForOne, RestForOne
 from headwater.runtime.supervisor import Supervisor
 from headwater.runtime.system import System
+from headwater.runtime.task import Task, start_task
+from headwater.runtime.task_supervisor import TaskSupervisor
+from headwater.runtime.tasks import Tasks
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent
@@ -31,6 +38,7 @@ from headwater.tables.table import Table
 from headwater.types import Position, Version
 
 __all__ = [
+    "Agent",
     "Aggregate",
     "Appended",
     "Application",
@@ -45,6 +53,7 @@ __all__ = [
     "Event",
     "EventStore",
     "Exit",
+    "Exited",
     "Expected",
     "GenServer",
     "HeadwaterError",
@@ -54,20 +63,28 @@ __all__ = [
     "PartitionSupervisor",
     "Pid",
     "Position",
+    "ProcessWorkers",
     "Projection",
     "PubSub",
     "Query",
     "Recorded",
+    "Registry",
     "Rejected",
     "RestForOne",
+    "Shutdown",
     "StoredEvent",
     "Supervisor",
     "System",
     "Table",
     "TableProjection",
+    "Task",
+    "TaskSupervisor",
+    "Tasks",
+    "ThreadWorkers",
     "Version",
     "answer",
     "decide",
     "evolve",
     "project",
+    "start_task",
 ]

@@ -21,7 +21,7 @@ attribute as well.
     │   ├── WorkerDied
     │   ├── StartFailed, StartIgnored
     │   ├── ChildExists, ChildUnknown, ChildRunning, ChildLimit
-    │   ├── MailboxFull
+    │   ├── MailboxFull, MutableMessage
     │   ├── CallingSelf
     │   └── UnknownMethod
     ├── StoreError             the event store
@@ -172,6 +172,10 @@ class ChildRunning(ProcessError):
 
 class ChildLimit(ProcessError):
     """The supervisor has as many children as it may have. Nothing was started."""
+
+
+class MutableMessage(ProcessError, TypeError):
+    """A message holds something mutable; it was not sent. Only raised by a system with frozen messages."""
 
 
 class MailboxFull(ProcessError):

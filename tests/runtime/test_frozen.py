@@ -13,9 +13,8 @@ import msgspec
 import pytest
 
 from headwater import Child, GenServer, Pid, Supervisor, System
-from headwater.errors import HeadwaterError
+from headwater.errors import HeadwaterError, MutableMessage
 from headwater.runtime import introspect
-from headwater.runtime.frozen import MutableMessage
 
 
 class Colour(enum.Enum):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from headwater import Deferred, Exit, GenServer, Pid, Rejected, System
+from headwater import Deferred, Down, Exit, GenServer, Pid, Rejected, System
 from headwater.errors import (
     CallingSelf,
     DeadlineExceeded,
@@ -513,5 +513,27 @@ def test_a_rejection_inside_a_cast_ends_the_process() -> None:
         one.cast(Probe.do, refuse)
         assert isinstance(await one.wait(), Rejected)
         assert other.alive
+
+    run(scenario)
+
+
+def test_a_mailbox_that_drops_the_oldest_never_drops_a_signal() -> None:
+    class Small(Probe):
+        capacity = 2
+        overflow = "drop_oldest"
+
+    async def scenario(system: System) -> None:
+        small, friend = await system.start(Small), await system.start(Probe)
+        await small.call(Probe.watch, friend, "friend")
+        small.process.suspend()
+        friend.kill()
+        for number in range(4):
+            small.send(number)
+        small.process.resume()
+        await settle()
+        down, *rest = await small.call(Probe.history)
+        assert isinstance(down, Down)
+        assert rest == [3]
+        assert small.process.mailbox.dropped == 3
 
     run(scenario)

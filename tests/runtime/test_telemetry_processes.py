@@ -2,13 +2,14 @@
 
 import pytest
 
-from headwater import Exit, System
+from headwater import Child, Exit, Supervisor, System
 from headwater.errors import StartFailed
-from headwater.runtime.process import LIFE
+from headwater.runtime.life import LIFE
+from headwater.runtime.slot import RESTART
 from headwater.telemetry import SpanEvent
 from headwater.testing.clock import VirtualClock
 
-from .driving import Probe, run
+from .driving import Probe, run, settle
 
 
 class Stillborn(Probe):
@@ -16,7 +17,6 @@ class Stillborn(Probe):
         raise OSError("cannot start")
 
 
-@pytest.mark.row("BR-09")
 def test_each_life_is_a_span_that_tells_how_it_ended() -> None:
     clock = VirtualClock()
     heard: list[SpanEvent] = []
@@ -49,7 +49,6 @@ def test_each_life_is_a_span_that_tells_how_it_ended() -> None:
     run(scenario, clock)
 
 
-@pytest.mark.row("BR-09")
 def test_whoever_listens_hears_of_an_end_when_the_name_is_free_again() -> None:
     async def scenario(system: System) -> None:
         pid = await system.start(Probe, name="one")
@@ -57,5 +56,19 @@ def test_whoever_listens_hears_of_an_end_when_the_name_is_free_again() -> None:
         system.telemetry.attach(LIFE, lambda _: seen.append(system.whereis("one")))
         pid.exit(Exit.KILL)
         assert seen == [None]
+
+    run(scenario)
+
+
+def test_a_restart_is_a_span() -> None:
+    heard: list[SpanEvent] = []
+
+    async def scenario(system: System) -> None:
+        await system.start(Supervisor, [Child(Probe, name="probe")], name="team")
+        system.telemetry.attach(RESTART, heard.append)
+        system.named(Probe, "probe").exit(ValueError("boom"))
+        await settle()
+        assert [event.phase for event in heard] == ["start", "stop"]
+        assert heard[1].metadata == {"supervisor": "Supervisor 'team'", "child": "probe"}
 
     run(scenario)

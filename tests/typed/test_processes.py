@@ -1,4 +1,4 @@
-"""What a type checker knows about calls. The cases are checked by mypy; each `# E:` line must be an error, no other may."""
+"""What a type checker knows about calls. Each `# E:` line must be an error for mypy, no other line may."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-CASES = '''
+CASES = """
 from typing import assert_type
 
 from headwater import Deferred, GenServer, Pid, System
@@ -62,7 +62,7 @@ async def cases(system: System) -> None:
     wrong: Pid[Other] = counter  # E:
     number: str = await counter.call(Counter.increment)  # E:
     await system.start(int)  # E:
-'''
+"""
 
 
 def test_calls_are_typed(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from msgspec import UNSET, UnsetType
 
 from headwater.errors import DefinitionError
 from headwater.runtime.genserver import GenServer, is_server
+from headwater.runtime.message import NOTHING
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import NOTHING, Process
+from headwater.runtime.process import Process
 from headwater.runtime.restart import RESTARTS, Restart
 from headwater.runtime.shutdown import ShutdownForm, checked
 from headwater.runtime.spawn import spawn

@@ -30,14 +30,10 @@ from typing import Final
 
 import msgspec
 
-from headwater.errors import ProcessError
+from headwater.errors import MutableMessage
 from headwater.runtime.introspect_mailbox import watch_mailbox
-from headwater.runtime.process import STOP, SYSTEM, Message, Process
-
-
-class MutableMessage(ProcessError, TypeError):
-    """A message holds something mutable; it was not sent. Only raised by a system with frozen messages."""
-
+from headwater.runtime.message import Message
+from headwater.runtime.process import STOP, SYSTEM, Process
 
 _ATOMS: Final = (
     NoneType, EllipsisType, bool, int, float, complex, str, bytes, range, enum.Enum, type, BaseException,

@@ -17,6 +17,7 @@ from headwater.runtime.process import Process
 from headwater.runtime.reply import Deferred
 from headwater.runtime.restart import Restart
 from headwater.runtime.shutdown import ShutdownForm
+from headwater.runtime.ties import Ties
 from headwater.runtime.timer import MessageTimer
 
 Answer = TypeVar("Answer")
@@ -169,9 +170,9 @@ class GenServer:
         """Bind the server to its process. Used once, by the runtime."""
         self.__process = process
 
-    def exit_message(self, sender: Process | None, reason: Reason) -> object:
+    def exit_message(self, sender: Ties | None, reason: Reason) -> object:
         """What an exit signal is as a message. Used by the runtime."""
-        return Exited(None if sender is None else Pid(sender), reason)
+        return Exited(Pid(sender) if isinstance(sender, Process) else None, reason)
 
     @classmethod
     def handlers(cls) -> HandlerTable:

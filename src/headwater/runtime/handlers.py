@@ -40,6 +40,7 @@ class HandlerTable(dict[Function, Handler]):
 
     Attributes:
         info: the handler of plain messages.
+        signal: the handler of plain messages that must not be lost, such as `Down`.
     """
 
     def __init__(self, server: type, reserved: frozenset[str]) -> None:
@@ -47,6 +48,7 @@ class HandlerTable(dict[Function, Handler]):
         self._server: Final = server
         self._reserved: Final = reserved
         self.info: Final = Handler("handle_info", server.handle_info)  # type: ignore[attr-defined]  # a GenServer
+        self.signal: Final = Handler("handle_info", server.handle_info)  # type: ignore[attr-defined]  # likewise
 
     def __missing__(self, method: Function) -> Handler:
         """Look the method up.

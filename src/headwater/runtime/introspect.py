@@ -37,8 +37,9 @@ from headwater.runtime.introspect_state import attributes, restore
 from headwater.runtime.introspect_statistics import begin_to_measure, stop_measuring
 from headwater.runtime.introspect_statistics import statistics as statistics
 from headwater.runtime.introspect_status import Status, status_of
+from headwater.runtime.message import NOTHING, Message
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import NOTHING, SYSTEM, Message, Process, current
+from headwater.runtime.process import SYSTEM, Process, current
 
 ServerT = TypeVar("ServerT", bound=GenServer)
 Answer = TypeVar("Answer")

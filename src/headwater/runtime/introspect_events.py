@@ -9,7 +9,8 @@ import msgspec
 
 from headwater.runtime.exits import Reason, describe
 from headwater.runtime.introspect_state import spoken
-from headwater.runtime.process import Message, Process
+from headwater.runtime.message import Message
+from headwater.runtime.process import Process
 
 EventKind: TypeAlias = Literal["in", "out", "noreply", "continue", "code_change", "terminate"]
 """`in`: a message is about to be handled. `out`: the answer to a call. `noreply`: a message was handled that nobody

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable
 
 from headwater.runtime.mailbox import Mailbox
-from headwater.runtime.process import Message, Process
+from headwater.runtime.message import Message
+from headwater.runtime.process import Process
 
 Check = Callable[[Message], None]
 

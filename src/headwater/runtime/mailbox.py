@@ -7,6 +7,7 @@ stop) are never refused; there are at most as many of them as links, monitors an
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final, Generic, Literal, TypeVar
 
 from headwater.errors import DefinitionError
@@ -48,14 +49,22 @@ class Mailbox(deque[Message], Generic[Message]):
         self.overflow: Overflow = overflow
         self.dropped = 0
 
-    def offer(self, message: Message) -> Message | None:
-        """Queue a message. Returns the one that was dropped for it, which may be the message itself, or None."""
+    def offer(self, message: Message, may_drop: Callable[[Message], bool]) -> Message | None:
+        """Queue a message. Returns the one that was dropped for it, which may be the message itself, or None.
+
+        Args:
+            message: the message.
+            may_drop: whether a message that waits may be dropped; signals may not.
+        """
         if len(self) < self.capacity:
             self.append(message)
             return None
         self.dropped += 1
         if self.overflow != "drop_oldest":
             return message
-        oldest = self.popleft()
-        self.append(message)
-        return oldest
+        for place, oldest in enumerate(self):
+            if may_drop(oldest):
+                del self[place]
+                self.append(message)
+                return oldest
+        return message

@@ -12,7 +12,7 @@ from headwater.runtime.child import Child, ChildCounts, ChildInfo
 from headwater.runtime.down import Exited
 from headwater.runtime.exits import Exit, Reason, is_abnormal
 from headwater.runtime.handlers import Handler
-from headwater.runtime.process import NOTHING
+from headwater.runtime.message import NOTHING
 from headwater.runtime.reply import Deferred
 from headwater.runtime.report import ReportKind, report
 from headwater.runtime.restart import RestartIntensity, should_restart

@@ -10,7 +10,8 @@ from typing import Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overlo
 from headwater.errors import CallingSelf, DeadlineExceeded, Rejected
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
-from headwater.runtime.process import IDLE, NOTHING, RUNNING, WATCHFUL, Process, current
+from headwater.runtime.message import NOTHING
+from headwater.runtime.process import IDLE, RUNNING, WATCHFUL, Process, current
 from headwater.runtime.reply import Deferred
 
 ServerT_co = TypeVar("ServerT_co", covariant=True)

@@ -21,29 +21,21 @@ from typing import Final, Protocol, TypeAlias, cast
 
 from headwater.clock import Timer
 from headwater.errors import DeadlineExceeded, MailboxFull, ProcessDown, Rejected, StartFailed, StartIgnored
+from headwater.runtime.crash import report_crash
 from headwater.runtime.exits import Exit, Reason, describe, is_abnormal
 from headwater.runtime.handlers import Handler, HandlerTable
-from headwater.runtime.introspect_client import client_of
-from headwater.runtime.introspect_state import attributes, shorten, spoken
+from headwater.runtime.life import begin_life, end_life
 from headwater.runtime.mailbox import Mailbox
+from headwater.runtime.message import NOTHING, Message
 from headwater.runtime.node import INLINE_TURNS, TURN_MESSAGES, Node
 from headwater.runtime.reply import Deferred
-from headwater.telemetry import Phase, SpanEvent, SpanName
+from headwater.runtime.ties import Ties
 
 _log: Final = logging.getLogger("headwater.runtime")
-
-LIFE: Final = SpanName("headwater", "process")
-"""The span of a process's life, from before its `init` to its end; an `exception` if the end is abnormal. Metadata:
-`process` and `server`; at the end also `reason`."""
 
 current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("headwater.process", default=None)
 """The process whose async handler is running, if any."""
 
-Reply: TypeAlias = "asyncio.Future[object] | None"
-Message: TypeAlias = tuple[Handler, tuple[object, ...], Mapping[str, object], Reply]
-"""What lies in a mailbox: a handler, its arguments, and where the answer goes. A tuple, because there are many."""
-
-Watcher: TypeAlias = Callable[[Reason], None]
 Observer: TypeAlias = Callable[[str, object], None]
 """Told of what a process does: the kind of event, and what it is about. See `introspect`."""
 
@@ -56,9 +48,6 @@ AWAITING: Final = 4
 ENDED: Final = 5
 STATES: Final = ("idle", "idle", "queued", "running", "awaiting", "ended")
 
-NOTHING: Final[Mapping[str, object]] = {}
-"""The keyword arguments of messages that have none."""
-
 
 class Server(Protocol):
     """The user's side of a process, as the machinery sees it."""
@@ -68,7 +57,7 @@ class Server(Protocol):
     def handle_info(self, message: object) -> object:
         """Handle a plain message."""
 
-    def exit_message(self, sender: Process | None, reason: Reason) -> object:
+    def exit_message(self, sender: Ties | None, reason: Reason) -> object:
         """What an exit signal is as a message."""
 
     def terminate(self, reason: Reason) -> object:
@@ -78,7 +67,7 @@ class Server(Protocol):
         """Take out of a crash report what must not be logged."""
 
 
-class Process:
+class Process(Ties):
     """One process. Applications hold a `Pid`, never this.
 
     Args:
@@ -115,18 +104,15 @@ class Process:
         "expired",
         "handled",
         "handlers",
-        "links",
         "mailbox",
         "monitors",
         "name",
-        "node",
         "number",
         "parent",
         "reason",
         "server",
         "started",
         "state",
-        "watchers",
     )
 
     def __init__(
@@ -139,7 +125,7 @@ class Process:
         name: str | None,
         parent: Process | None,
     ) -> None:
-        self.node = node
+        super().__init__(node)
         self.server = server
         self.handlers = handlers
         self.mailbox = mailbox
@@ -152,8 +138,6 @@ class Process:
         self.asked = False
         self.handled = 0
         self.expired = 0
-        self.links: dict[Process, None] | None = None
-        self.watchers: dict[int, Watcher] | None = None
         self.monitors: dict[int, Process] | None = None
         self.cleanups: list[Callable[[], None]] | None = None
         self._task: asyncio.Task[None] | None = None
@@ -195,7 +179,7 @@ class Process:
             StartIgnored: `init` raised it. The process is gone, without having failed.
         """
         if self.node.telemetry.listening:
-            self._emit("start", None)
+            begin_life(self.node.telemetry, self.label, type(self.server).__qualname__)
         try:
             await self._initialise(init, timeout)
         except StartIgnored:
@@ -279,7 +263,7 @@ class Process:
 
     def inform(self, content: object) -> None:
         """Queue a plain message that must arrive."""
-        self.signal((self.handlers.info, (content,), NOTHING, None))
+        self.signal((self.handlers.signal, (content,), NOTHING, None))
 
     def administer(self, message: Message) -> None:
         """Handle a request of the runtime's own: at once if the process is suspended or idle, else in its order.
@@ -301,8 +285,8 @@ class Process:
 
     def forget(self, unwanted: Callable[[object], bool]) -> None:
         """Take plain messages out of the mailbox unhandled."""
-        info = self.handlers.info
-        for message in [waiting for waiting in self.mailbox if waiting[0] is info and unwanted(waiting[1][0])]:
+        plain = (self.handlers.info, self.handlers.signal)
+        for message in [waiting for waiting in self.mailbox if waiting[0] in plain and unwanted(waiting[1][0])]:
             self.mailbox.remove(message)
 
     def wake(self) -> None:
@@ -312,9 +296,12 @@ class Process:
             self.node.run_queue.add(self)
 
     def _overflow(self, message: Message) -> None:
-        dropped = self.mailbox.offer(message)
+        dropped = self.mailbox.offer(message, self._may_drop)
         if dropped is not None and dropped is not message and dropped[3] is not None and not dropped[3].done():
             dropped[3].set_exception(self._full())
+
+    def _may_drop(self, message: Message) -> bool:
+        return message[0] not in (STOP, SYSTEM, self.handlers.signal)
 
     def _full(self) -> MailboxFull:
         return MailboxFull(f"the mailbox of {self.label} is full: {self.mailbox.capacity} messages wait")
@@ -351,12 +338,10 @@ class Process:
                 self.handled -= 1  # it is counted below
                 continue
             try:
-                if keywords:
-                    outcome = handler.function(server, *arguments, **keywords)
-                elif len(arguments) == 1:
+                if len(arguments) == 1 and not keywords:  # the most frequent case, and twice as fast
                     outcome = handler.function(server, arguments[0])
                 else:
-                    outcome = handler.function(server, *arguments)
+                    outcome = handler.function(server, *arguments, **keywords)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
                 self._running = message
                 self._failed(error)
@@ -550,45 +535,7 @@ class Process:
 
     # --- links, monitors, exit signals -----------------------------------------------------------------------
 
-    def link(self, other: Process) -> None:
-        """Tie two processes: when one ends, the other gets an exit signal. At most one link joins two processes."""
-        if other is self:
-            return
-        if other.state == ENDED:
-            self.node.signals.post(lambda: self.receive_exit(other, Exit.NO_PROCESS))
-            return
-        for one, another in ((self, other), (other, self)):
-            if one.links is None:
-                one.links = {}
-            one.links[another] = None
-
-    def unlink(self, other: Process) -> None:
-        """Untie two processes. Harmless when they are not tied."""
-        for one, another in ((self, other), (other, self)):
-            if one.links is not None:
-                one.links.pop(another, None)
-
-    def watch(self, watcher: Watcher) -> int:
-        """Call `watcher` once, when the process has ended; soon, if it has ended already."""
-        number = self.node.next_number()
-        if self.watchers is None:
-            self.watchers = {}
-        self.watchers[number] = watcher
-        if self.state == ENDED:
-            self.node.loop.call_soon(self._tell_late, number)
-        return number
-
-    def _tell_late(self, number: int) -> None:
-        watcher = None if self.watchers is None else self.watchers.pop(number, None)
-        if watcher is not None:
-            watcher(Exit.NO_PROCESS)
-
-    def unwatch(self, number: int) -> None:
-        """Forget a watcher."""
-        if self.watchers is not None:
-            self.watchers.pop(number, None)
-
-    def receive_exit(self, sender: Process | None, reason: Reason) -> None:
+    def receive_exit(self, sender: Ties | None, reason: Reason) -> None:
         """Take an exit signal, as OTP's processes do.
 
         - `KILL`, sent with `Pid.exit`, ends the process as `KILLED`, whatever it wants. (A link never sends it.)
@@ -605,7 +552,7 @@ class Process:
         elif reason is not Exit.NORMAL or sender is self:
             self._die(reason)
 
-    def _trap(self, sender: Process | None, reason: Reason) -> None:
+    def _trap(self, sender: Ties | None, reason: Reason) -> None:
         if sender is not None and sender is self.parent:
             self.ask_to_stop(reason)
         else:
@@ -628,13 +575,13 @@ class Process:
 
     def _terminate(self, reason: Reason) -> None:
         if is_abnormal(reason):
-            self._report(reason)
+            report_crash(self.label, self.server, reason, self._running)
         if self._observers is not None:
             self.observe("terminate", reason)
         try:
             outcome = self.server.terminate(reason)
         except Exception as error:  # noqa: BLE001 - the process ends all the same
-            self._report(error)
+            report_crash(self.label, self.server, error, self._running)
             self.end(error)
             return
         if type(outcome) is CoroutineType:
@@ -647,7 +594,7 @@ class Process:
         try:
             await termination
         except Exception as error:  # noqa: BLE001 - the process ends all the same
-            self._report(error)
+            report_crash(self.label, self.server, error, self._running)
             reason = error
         self._task = None
         self.end(reason)
@@ -663,8 +610,9 @@ class Process:
         self._release()
         self._fail_waiting()
         if self.node.telemetry.listening:
-            self._emit("exception" if is_abnormal(reason) else "stop", reason)
-        self._send_signals(reason)
+            seconds = self.node.clock.monotonic() - self.started
+            end_life(self.node.telemetry, self.label, type(self.server).__qualname__, seconds, reason)
+        self.send_signals(reason)
 
     def down(self) -> ProcessDown:
         """The error for those who wait for this process, which has ended."""
@@ -699,52 +647,6 @@ class Process:
                 reply.set_exception(self.down())
         for deferred in list(self._deferred or ()):
             deferred.fail(self.down())
-
-    def _send_signals(self, reason: Reason) -> None:
-        links, self.links = self.links, None
-        watchers, self.watchers = self.watchers, None
-        post = self.node.signals.post
-        for other in links or ():
-            if other.links is not None:
-                other.links.pop(self, None)
-            post(partial(other.receive_exit, self, reason))
-        for watcher in (watchers or {}).values():
-            post(partial(watcher, reason))
-
-    def _emit(self, phase: Phase, reason: Reason | None) -> None:
-        duration = 0.0 if reason is None else self.node.clock.monotonic() - self.started
-        said: dict[str, object] = {"process": self.label, "server": type(self.server).__qualname__}
-        if reason is not None:
-            said["reason"] = describe(reason)
-        error = reason if isinstance(reason, BaseException) else None
-        self.node.telemetry.emit(SpanEvent(LIFE, phase, duration, said, error))
-
-    def _report(self, reason: Reason) -> None:
-        where = "" if self._running is None else f" in {self._running[0].name}"
-        report = self.server.format_crash(self._crash_report(reason))
-        details = "".join(
-            f"; {name}: {shorten(value if isinstance(value, str) else spoken(value))}"
-            for name, value in report.items()
-            if name not in ("process", "reason")
-        )
-        error = reason if isinstance(reason, BaseException) else None
-        _log.error("%s crashed%s: %s%s", report["process"], where, report["reason"], details, exc_info=error)
-
-    def _crash_report(self, reason: Reason) -> dict[str, object]:
-        return {
-            "process": self.label,
-            "reason": describe(reason),
-            "message": self._said(),
-            "state": attributes(self.server),
-            "client": "none" if self._running is None else client_of(self._running[3]) or "unknown",
-        }
-
-    def _said(self) -> str:
-        if self._running is None:
-            return "none"
-        handler, arguments, keywords, _ = self._running
-        words = [*map(spoken, arguments), *(f"{name}={spoken(value)}" for name, value in keywords.items())]
-        return f"{handler.name}({', '.join(words)})"
 
     # --- introspection ---------------------------------------------------------------------------------------
 

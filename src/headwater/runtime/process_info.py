@@ -12,6 +12,7 @@ from headwater.runtime.introspect_monitor import Monitor
 from headwater.runtime.node import Node
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import STATES, Process
+from headwater.runtime.ties import Ties
 
 
 class ProcessInfo(msgspec.Struct, frozen=True):
@@ -95,8 +96,8 @@ def processes(node: Node) -> tuple[Pid[object], ...]:
     return _pids(process for process in node.processes if isinstance(process, Process))
 
 
-def _pids(several: Iterable[Process]) -> tuple[Pid[object], ...]:
-    return tuple(Pid(process) for process in several)
+def _pids(several: Iterable[Ties]) -> tuple[Pid[object], ...]:
+    return tuple(Pid(process) for process in several if isinstance(process, Process))
 
 
 def _ancestors(process: Process) -> Iterator[Pid[object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 from headwater.clock import Rng
 from headwater.errors import StartFailed, StartIgnored
@@ -13,6 +14,10 @@ from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 from headwater.runtime.strategy import Strategy
 from headwater.runtime.timer import MessageTimer
+from headwater.telemetry import SpanName
+
+RESTART: Final = SpanName("headwater", "supervisor", "restart")
+"""A child is brought back, until its `init` has finished. Metadata: `supervisor` and `child`."""
 
 
 class Slot:
@@ -37,6 +42,12 @@ class Slot:
         self._failures = 0
         self._timer: MessageTimer | None = None
 
+    async def _spawn(self, parent: Process, extra: tuple[object, ...]) -> Process:
+        if not self.restarts:
+            return await self.child.spawn(parent, extra)
+        with parent.node.telemetry.span(RESTART, supervisor=parent.label, child=self.child.id):
+            return await self.child.spawn(parent, extra)
+
     async def start(self, parent: Process, extra: tuple[object, ...] = ()) -> None:
         """Start the process, if its `init` doesn't ignore that.
 
@@ -48,7 +59,7 @@ class Slot:
             StartFailed: it could not start, for whatever reason; `__cause__` is the reason.
         """
         try:
-            self.process = self.last = await self.child.spawn(parent, extra)
+            self.process = self.last = await self._spawn(parent, extra)
         except StartIgnored:
             self.process = None
         except Exception as error:  # noqa: BLE001 - whatever a child's class raises, its supervisor goes on

@@ -16,9 +16,10 @@ from headwater.errors import InternalError, ProcessError
 from headwater.runtime.down import Exited
 from headwater.runtime.exits import Exit, Reason, describe
 from headwater.runtime.genserver import GenServer
+from headwater.runtime.message import NOTHING
 from headwater.runtime.node import Node
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import ENDED, NOTHING, Process, current
+from headwater.runtime.process import ENDED, Process, current
 from headwater.runtime.restart import Restart
 from headwater.runtime.spawn import spawn
 from headwater.runtime.task_outcome import Ended, Outcome, Returned

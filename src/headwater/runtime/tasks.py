@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from typing import ParamSpec, TypeVar, overload
 
 from headwater.errors import TooManyTasks
+from headwater.runtime.message import NOTHING
 from headwater.runtime.pid import CALL_TIMEOUT, Pid
-from headwater.runtime.process import NOTHING, current
+from headwater.runtime.process import current
 from headwater.runtime.task import Task
 from headwater.runtime.task_outcome import Ended, Returned
 from headwater.runtime.task_process import Job, TaskProcess, make_job
