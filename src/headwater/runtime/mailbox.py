@@ -27,24 +27,17 @@ class Mailbox(deque[Message], Generic[Message]):
     """A bounded queue. It is a deque, so that taking the next message costs nothing extra.
 
     Args:
-        capacity: how many messages may wait; at least 1.
+        capacity: how many messages may wait; see `check_mailbox`.
         overflow: what happens beyond.
 
     Attributes:
         dropped: how many messages were refused or dropped so far.
-
-    Raises:
-        DefinitionError: the capacity is below 1, or there is no such policy.
     """
 
     __slots__ = ("capacity", "dropped", "overflow")
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY, overflow: Overflow = "reject") -> None:
         super().__init__()
-        if capacity < 1:
-            raise DefinitionError(f"a mailbox holds at least 1 message, not {capacity}")
-        if overflow not in OVERFLOWS:
-            raise DefinitionError(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         self.capacity = capacity
         self.overflow: Overflow = overflow
         self.dropped = 0
@@ -68,3 +61,15 @@ class Mailbox(deque[Message], Generic[Message]):
                 self.append(message)
                 return oldest
         return message
+
+
+def check_mailbox(capacity: int, overflow: str) -> None:
+    """Look at what a mailbox is to be made with.
+
+    Raises:
+        DefinitionError: the capacity is below 1, or there is no such policy.
+    """
+    if capacity < 1:
+        raise DefinitionError(f"a mailbox holds at least 1 message, not {capacity}")
+    if overflow not in OVERFLOWS:
+        raise DefinitionError(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")

@@ -180,8 +180,13 @@ class Process(Ties):
         """
         if self.node.telemetry.listening:
             begin_life(self.node.telemetry, self.label, type(self.server).__qualname__)
+        self.state = RUNNING
         try:
-            await self._initialise(init, timeout)
+            outcome = init()
+            if type(outcome) is CoroutineType:
+                await self._await_init(outcome, timeout)
+            if self.state == ENDED:
+                raise self.down()
         except StartIgnored:
             self.end(Exit.NORMAL)
             raise
@@ -196,19 +201,11 @@ class Process(Ties):
         if self.state == RUNNING:
             self._rest()
 
-    async def _initialise(self, init: Callable[[], object], timeout: float | None) -> None:
-        token = current.set(self)
-        try:
-            outcome = init()
-            if type(outcome) is CoroutineType:
-                await self._await_init(outcome, timeout)
-        finally:
-            current.reset(token)
-        if self.state == ENDED:
-            raise self.down()
-
     async def _await_init(self, init: Coroutine[object, object, object], timeout: float | None) -> None:
+        self.state = AWAITING
+        token = current.set(self)
         task = self._task = cast("asyncio.Task[None]", self.node.loop.create_task(init))
+        current.reset(token)  # the task has taken it along
         timer = None
         if timeout is not None:
             expired = DeadlineExceeded(f"{self.label} was not ready within {timeout} s")

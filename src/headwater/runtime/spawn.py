@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+from weakref import WeakSet
 
 from headwater.errors import DefinitionError
 from headwater.runtime.genserver import GenServer, is_server
-from headwater.runtime.mailbox import Mailbox
+from headwater.runtime.mailbox import Mailbox, check_mailbox
+from headwater.runtime.message import Message
 from headwater.runtime.node import Node
 from headwater.runtime.process import Process
+
+_KNOWN: Final[WeakSet[type[GenServer]]] = WeakSet()
+"""Classes that were found to be in order."""
 
 
 async def spawn(
@@ -44,13 +50,23 @@ async def spawn(
         StartFailed: `init` raised or took too long; its `__cause__` says what happened.
         StartIgnored: `init` raised it.
     """
-    if not is_server(server):
-        raise DefinitionError(f"a process is started from a subclass of GenServer, not from {server!r}")
+    if server not in _KNOWN:
+        _check(server)
+    if capacity is not None:
+        check_mailbox(capacity, server.overflow)
     instance = server()
-    mailbox: Mailbox[object] = Mailbox(server.capacity if capacity is None else capacity, server.overflow)
-    process = Process(node, instance, server.handlers(), mailbox, name=name, parent=parent)  # type: ignore[arg-type]
+    mailbox: Mailbox[Message] = Mailbox(server.capacity if capacity is None else capacity, server.overflow)
+    process = Process(node, instance, server.handlers(), mailbox, name=name, parent=parent)
     instance.attach(process)
     for option in debug:
         option(process)
     await process.start(lambda: instance.init(*arguments, **keywords), timeout)
     return process
+
+
+def _check(server: type[GenServer]) -> None:
+    """Look at a class when the first process is started from it."""
+    if not is_server(server):
+        raise DefinitionError(f"a process is started from a subclass of GenServer, not from {server!r}")
+    check_mailbox(server.capacity, server.overflow)
+    _KNOWN.add(server)
