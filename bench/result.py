@@ -39,7 +39,8 @@ class Result(msgspec.Struct, frozen=True):
 def print_table(results: Sequence[Result]) -> None:
     table = Table(box=None, header_style="bold")
     for column in ("name", "ours", "unit", "peer", "peer's", "ratio", "durability", "p50 ms", "p99 ms"):
-        table.add_column(column, justify="left" if column in ("name", "unit", "peer", "durability") else "right")
+        text = column in ("name", "unit", "peer", "durability")
+        table.add_column(column, justify="left" if text else "right", no_wrap=True)
     for result in results:
         table.add_row(
             result.name,
@@ -52,7 +53,7 @@ def print_table(results: Sequence[Result]) -> None:
             _number(result.p50_ms, ".1f"),
             _number(result.p99_ms, ".1f"),
         )
-    Console().print(table)
+    Console(width=max(140, Console().width)).print(table)
 
 
 def write_json(results: Sequence[Result], path: Path) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from bench.peers import figures
 from bench.result import Result
 from headwater import GenServer, Pid, System
 
@@ -41,21 +42,26 @@ class Tally(GenServer):
 
 
 def run() -> list[Result]:
-    peer = _beam()
-    if not peer:
+    beam, pykka = _beam(), figures("actors.py")
+    if not beam:
         sys.stdout.write(
             "runtime: elixir is not installed (Debian's package `elixir`); the BEAM's figures are missing\n"
         )
     ours = uvloop.run(_all())
     ours["idle_bytes"] = uvloop.run(_idle_bytes())
     units = dict.fromkeys(ours, "ns") | {"idle_bytes": "bytes"}
-    return [_result(name, value, peer.get(name), units[name]) for name, value in ours.items()]
+    results = [
+        _result(name, value, "beam" if name in _COMPARED else None, beam.get(name), units[name])
+        for name, value in ours.items()
+    ]
+    return results + [_result(f"{name}_pykka", ours[name], "pykka", pykka.get(name), "ns") for name in ("call", "cast")]
 
 
-def _result(name: str, ours: float, peer: float | None, unit: str) -> Result:
-    compared = "beam" if name in ("call", "cast", "start", "idle_bytes") else None
-    ratio = None if peer is None else peer / ours
-    return Result(f"runtime.{name}", compared, ours, peer, unit, ratio, "none")
+_COMPARED = ("call", "cast", "start", "idle_bytes")
+
+
+def _result(name: str, ours: float, peer: str | None, peers: float | None, unit: str) -> Result:
+    return Result(f"runtime.{name}", peer, ours, peers, unit, None if peers is None else peers / ours, "none")
 
 
 def _beam() -> dict[str, float]:
@@ -74,6 +80,7 @@ async def _all() -> dict[str, float]:
             "call_by_name": await _median(100_000, lambda count: _named_calls(system, count)),
             "cast": await _median(200_000, lambda count: _casts(tally, count)),
             "start": await _median(20_000, lambda count: _starts(system, count)),
+            "call_p99_among_10000": await _call_p99_among(system, 10_000),
         }
 
 
@@ -116,6 +123,33 @@ async def _starts(system: System, count: int) -> None:
     pids = [await system.start(Tally, 0) for _ in range(count)]
     for pid in pids:
         pid.kill()
+
+
+async def _call_p99_among(system: System, count: int) -> float:
+    """The 99th percentile of a call while so many other processes always have something to do."""
+    stop = asyncio.Event()
+    pids = [await system.start(Tally, 0) for _ in range(count)]
+
+    async def keep_busy() -> None:
+        while not stop.is_set():
+            for pid in pids:
+                pid.cast(Tally.add, 1)
+            await asyncio.sleep(0)
+
+    load = asyncio.create_task(keep_busy())
+    tally = await system.start(Tally, 0)
+    times = []
+    for _ in range(300):
+        await asyncio.sleep(0)
+        tally.cast(Tally.add, 1)  # so that the call has to queue behind it
+        started = time.perf_counter()
+        await tally.call(Tally.add, 1)
+        times.append(time.perf_counter() - started)
+    stop.set()
+    await load
+    for pid in pids:
+        pid.kill()
+    return sorted(times)[len(times) * 99 // 100] * 1e9
 
 
 async def _idle_bytes(count: int = 100_000) -> float:

@@ -104,8 +104,9 @@ class Pid(Generic[ServerT_co]):
             except Rejected:
                 process.settle()
                 raise
-            except Exception as error:
-                raise process.fail_inline(handler, arguments, keywords, error) from error
+            except Exception as error:  # noqa: BLE001 - it ends the process, and the caller gets `ProcessDown`
+                failed = process.fail_inline(handler, arguments, keywords, error)
+                return await self._within(self._timeout, failed, f"answer {handler.name}")
             if process.asked or process.mailbox:
                 process.settle()
             else:
@@ -134,7 +135,7 @@ class Pid(Generic[ServerT_co]):
         may run the method at once. Cancel the future to give up.
 
         Raises:
-            ProcessDown, UnknownMethod, MailboxFull, CallingSelf: as `call` does, at once.
+            ProcessDown, UnknownMethod, MailboxFull, CallingSelf: as `call` does; at once, where it is known at once.
         """
         process = self._process
         handler = process.handlers[method]
@@ -149,7 +150,10 @@ class Pid(Generic[ServerT_co]):
             process.settle()
             raise
         except Exception as error:
-            raise process.fail_inline(handler, arguments, keywords, error) from error
+            failed = process.fail_inline(handler, arguments, keywords, error)
+            if process.alive:  # its `terminate` is async
+                return cast("asyncio.Future[Answer]", failed)
+            raise failed.exception() or process.down() from error
         process.settle()
         future: asyncio.Future[Answer] = process.node.loop.create_future()
         cast("Deferred[Answer]", deferred).attach(future)

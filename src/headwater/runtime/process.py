@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
@@ -99,6 +100,7 @@ class Process(Ties):
         "_suspended",
         "_task",
         "_then",
+        "_work",
         "asked",
         "cleanups",
         "expired",
@@ -149,6 +151,7 @@ class Process(Ties):
         self._observers: list[Observer] | None = None
         self._idle_timer: Timer | None = None
         self._suspended = False
+        self._work: CoroutineType[object, object, object] | None = None
         if name is not None:
             node.names.claim(name, self)
         node.processes[self] = None
@@ -386,12 +389,19 @@ class Process(Ties):
 
     def fail_inline(
         self, handler: Handler, arguments: tuple[object, ...], keywords: Mapping[str, object], error: Exception
-    ) -> ProcessDown:
-        """End the process because a handler raised that ran in its caller's turn. Returns what the caller gets."""
-        self._running = (handler, arguments, keywords, None)
+    ) -> asyncio.Future[object]:
+        """End the process because a handler raised that ran in its caller's turn.
+
+        Returns what the caller has to wait for: it fails when the process has ended, which an async `terminate` delays.
+        """
+        reply: asyncio.Future[object] = self.node.loop.create_future()
+        self._running = (handler, arguments, keywords, None)  # without: the caller is on the stack
         self.crash(error)
-        self._running = None
-        return self.down()
+        if self.state == ENDED:
+            reply.set_exception(self.down())
+        else:
+            self._running = (handler, arguments, keywords, reply)
+        return reply
 
     def settle(self) -> None:
         """End a turn that was run in a caller's turn: do what was asked for meanwhile, then rest."""
@@ -434,7 +444,7 @@ class Process(Ties):
 
     def _returned(self, outcome: object) -> None:
         if type(outcome) is CoroutineType:
-            self._suspend(self._await_handler(outcome))
+            self._suspend(self._await_handler(outcome), outcome)
             return
         message, self._running = self._running, None
         reply = None if message is None else message[3]
@@ -462,10 +472,11 @@ class Process(Ties):
         else:
             self.crash(error)
 
-    def _suspend(self, work: Coroutine[object, object, None]) -> None:
+    def _suspend(self, waiting: Coroutine[object, object, None], work: CoroutineType[object, object, object]) -> None:
         self.state = AWAITING
         self.asked = True  # for the loop of `take_turn` to look at the state
-        self._task = self.node.loop.create_task(work)
+        self._task = self.node.loop.create_task(waiting)
+        self._work = work
 
     async def _await_handler(self, work: Coroutine[object, object, object]) -> None:
         current.set(self)
@@ -488,7 +499,7 @@ class Process(Ties):
         """Back from an async handler. False if the process was ended meanwhile."""
         if self.state != AWAITING:
             return False
-        self._task = None
+        self._task = self._work = None
         self.state = RUNNING
         return True
 
@@ -582,7 +593,7 @@ class Process(Ties):
             self.end(error)
             return
         if type(outcome) is CoroutineType:
-            self._suspend(self._await_termination(outcome, reason))
+            self._suspend(self._await_termination(outcome, reason), outcome)
         else:
             self.end(reason)
 
@@ -593,7 +604,7 @@ class Process(Ties):
         except Exception as error:  # noqa: BLE001 - the process ends all the same
             report_crash(self.label, self.server, error, self._running)
             reason = error
-        self._task = None
+        self._task = self._work = None
         self.end(reason)
 
     def end(self, reason: Reason) -> None:
@@ -626,6 +637,9 @@ class Process(Ties):
         task, self._task = self._task, None
         if task is not None:
             self.node.detach(task, self.label)
+        work, self._work = self._work, None
+        if work is not None and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+            work.close()  # its task was cancelled before it began
         monitors, self.monitors = self.monitors, None
         for number, target in (monitors or {}).items():
             target.unwatch(number)

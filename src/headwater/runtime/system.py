@@ -147,6 +147,9 @@ class System:
                     await self._end(Pid(process))
         finally:
             self._stop_watchdog()
+            for process in reversed(list(self._running().processes)):
+                if isinstance(process, Process):
+                    process.end(Exit.KILLED)  # those below a process that took too long
         self._node = None
 
     async def _end(self, pid: Pid[object]) -> None:
