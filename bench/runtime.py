@@ -20,7 +20,7 @@ from bench.result import Result
 from headwater import GenServer, Pid, System
 
 RUNS = 5
-BURST = 1_000
+BURST = 100
 """Casts between two turns of the event loop."""
 
 _SCRIPT = Path(__file__).parent / "peers" / "processes.exs"

@@ -13,7 +13,7 @@ from headwater.clock import Clock, Rng
 from headwater.runtime.names import Names
 from headwater.telemetry import Telemetry
 
-TURN_MESSAGES: Final = 64
+TURN_MESSAGES: Final = 256
 """How many messages a process handles before the next process has its turn."""
 
 INLINE_TURNS: Final = 256
