@@ -125,6 +125,8 @@ class Model:
             self.end(other)
             other.due = None
             other.lives += 1  # whatever is still to be heard of an end of it is out of date
+            if other in self.retries:
+                self.retries.remove(other)  # it is started anew with the others
             if other.restart == "temporary":
                 self.members.remove(other)
 
