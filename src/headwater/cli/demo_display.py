@@ -70,11 +70,12 @@ class Display:
                 seen, moment = commands, now
 
     async def _print_figures(self, application: Application, figures: Figures, commands: int, seconds: float) -> None:
-        """One line of less than 80 characters about the last commands."""
+        """One line of at most 80 characters about the last commands."""
         top = await application.query(TopOf(INSTRUMENT), timeout=None)
+        latency = figures.latency(commands)
         self._console.print(
-            f"{commands / seconds:>7,.0f} commands/s  {figures.events:>7,} events  "
-            f"p99 {figures.latency(commands).p99:3.0f} ms  {describe_top(top)}",
+            f"{commands / seconds:>6,.0f} commands/s {figures.events:>7,} events  "
+            f"p50/p99 {latency.median:.0f}/{latency.p99:.0f} ms  {describe_top(top)}",
             highlight=False,
             soft_wrap=True,
         )
