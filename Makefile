@@ -48,7 +48,7 @@ docs: $(READY)  ## run every command and every example that the documents print
 	@$(BIN)/python -m pytest tests/docs $(ARGS)
 
 lock: $(READY)  ## pin the dependencies anew from pyproject.toml
-	@$(BIN)/python -m pip install --quiet pip-tools
+	@$(BIN)/python -m pip install --quiet pip-tools==7.6.2
 	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
 
 clean:  ## remove the environment and all caches

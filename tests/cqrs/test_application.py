@@ -29,6 +29,7 @@ from headwater import (
     decide,
     project,
 )
+from headwater.cqrs import aggregate_process, view_process
 from headwater.cqrs.aggregate_process import MAX_ATTEMPTS
 from headwater.errors import (
     ApplicationError,
@@ -37,6 +38,7 @@ from headwater.errors import (
     DeadlineExceeded,
     DefinitionError,
     StorageFull,
+    StoreOverloaded,
     UnknownCommand,
     UnknownQuery,
     UnknownView,
@@ -581,5 +583,42 @@ def test_an_answer_leaves_nothing_behind_for_the_garbage_collector(tmp_path: Pat
             assert gc.collect() < 100
         finally:
             gc.enable()
+
+    run(tmp_path, scenario)
+
+
+# --- bounds ----------------------------------------------------------------------------------------------------
+
+
+def test_commands_beyond_the_bound_of_an_aggregate_are_refused_and_change_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(application: Application) -> None:
+        await application.dispatch(Deposit("a", 1))
+        monkeypatch.setattr(aggregate_process, "MAX_UNDER_WAY", 3)
+        results = await asyncio.gather(
+            *(application.dispatch(Deposit("a", 1)) for _ in range(5)), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [Committed] * 3 + [StoreOverloaded] * 2
+        assert (await application.dispatch(Deposit("a", 1))).version == 5
+        assert await balance(application, "a") == 5
+
+    run(tmp_path, scenario)
+
+
+def test_waits_beyond_the_bound_of_a_view_are_refused_unless_others_have_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(application: Application) -> None:
+        monkeypatch.setattr(view_process, "MAX_WAITING", 2)
+        for _ in range(2):
+            with pytest.raises(DeadlineExceeded):
+                await application.wait_for(Balances, 1, timeout=0.01)
+        waiting = [asyncio.create_task(application.wait_for(Balances, 1)) for _ in range(2)]
+        await asyncio.sleep(0)
+        with pytest.raises(ApplicationError, match="2 callers wait"):
+            await application.wait_for(Balances, 1)
+        await application.dispatch(Deposit("a", 1))
+        assert await asyncio.gather(*waiting) == [1, 1]
 
     run(tmp_path, scenario)

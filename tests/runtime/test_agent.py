@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Iterable
 
 import pytest
 
@@ -12,15 +12,7 @@ from headwater.runtime.agent import Agent, AgentProcess
 from headwater.runtime.process import Process
 from headwater.testing.clock import VirtualClock
 
-Scenario = Callable[[System], Coroutine[object, object, None]]
-
-
-def run(scenario: Scenario, clock: VirtualClock | None = None) -> None:
-    async def main() -> None:
-        async with System("test", clock=clock) as system:
-            await scenario(system)
-
-    asyncio.run(main())
+from .driving import run
 
 
 def zero() -> int:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
 
 import pytest
 
@@ -21,15 +20,7 @@ from headwater.errors import (
 )
 from headwater.testing.clock import VirtualClock
 
-Scenario = Callable[[System], Coroutine[object, object, None]]
-
-
-def run(scenario: Scenario, clock: VirtualClock | None = None) -> None:
-    async def main() -> None:
-        async with System("test", clock=clock) as system:
-            await scenario(system)
-
-    asyncio.run(main())
+from .driving import run
 
 
 class Counter(GenServer):

@@ -5,7 +5,7 @@ import contextvars
 import gc
 import logging
 import weakref
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 from functools import partial
 from typing import assert_type
@@ -25,15 +25,7 @@ from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.testing.clock import VirtualClock
 
-Scenario = Callable[[System], Coroutine[object, object, None]]
-
-
-def run(scenario: Scenario, clock: VirtualClock | None = None) -> None:
-    async def main() -> None:
-        async with System("test", clock=clock) as system:
-            await scenario(system)
-
-    asyncio.run(main())
+from .driving import run
 
 
 async def settle(turns: int = 20) -> None:

@@ -20,6 +20,7 @@ from headwater.errors import (
     PipelineBroken,
     Rejected,
     StoreError,
+    StoreOverloaded,
     WrongExpectedVersion,
 )
 from headwater.runtime.exits import Reason
@@ -35,6 +36,10 @@ from headwater.types import Position, Version
 
 MAX_ATTEMPTS: Final = 10
 """How often a command is decided before its conflicts are reported to the caller."""
+
+
+MAX_UNDER_WAY: Final = 100_000
+"""How many commands of one aggregate may wait for their answers. Those beyond are answered `StoreOverloaded`."""
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -111,6 +116,11 @@ class AggregateProcess(GenServer):
             StoreError: the events could not be stored.
         """
         decision = _Decision(command, context, self.defer(Committed))
+        if len(self._decisions) >= MAX_UNDER_WAY:
+            decision.deferred.fail(
+                StoreOverloaded(f"{len(self._decisions):,} commands of {self._stream!r} wait already")
+            )
+            return decision.deferred
         self._decisions.append(decision)
         if not self._recovering:
             self._decide(decision)

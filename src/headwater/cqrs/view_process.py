@@ -12,7 +12,7 @@ import msgspec
 from headwater.codec import TypeName
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
-from headwater.errors import ViewFailed
+from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.reply import Deferred
@@ -22,6 +22,9 @@ from headwater.types import Position
 
 PAGE: Final = 1_000
 """How many events a view follows before it looks for queries."""
+
+MAX_WAITING: Final = 100_000
+"""How many callers may wait for a view to reach a position. Those beyond are answered `ApplicationError`."""
 
 _log: Final = logging.getLogger("headwater.cqrs")
 
@@ -95,9 +98,20 @@ class ViewProcess(GenServer):
             deferred.fail(self._failure)
         elif self._position >= position:
             deferred.reply(Position(self._position))
+        elif len(self._waiting) >= MAX_WAITING and not self._forget_abandoned():
+            deferred.fail(ApplicationError(f"{MAX_WAITING:,} callers wait for view {self._projection.view!r} already"))
         else:
             heapq.heappush(self._waiting, (position, id(deferred), deferred))
         return deferred
+
+    def _forget_abandoned(self) -> bool:
+        """Make room where callers have given up. False if there is none."""
+        for _, _, deferred in self._waiting:
+            if deferred.abandoned:
+                deferred.reply(Position(self._position))  # nobody hears it; it is released
+        self._waiting = [entry for entry in self._waiting if not entry[2].resolved]
+        heapq.heapify(self._waiting)
+        return len(self._waiting) < MAX_WAITING
 
     def status(self) -> ViewStatus:
         """How far the view has come."""

@@ -45,6 +45,11 @@ class Deferred(Generic[Answer]):
             self._settle()
 
     @property
+    def resolved(self) -> bool:
+        """Whether it was answered, or made to fail."""
+        return self._resolved
+
+    @property
     def abandoned(self) -> bool:
         """Whether the caller has given up waiting, so that work for it would be in vain."""
         return not self._resolved and self._future is not None and self._future.done()
