@@ -32,14 +32,18 @@ from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
-from headwater.store.model import Appended, Expected, Recorded, StoredEvent
+from headwater.store.appending import StreamAppend
+from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Undecoded
+from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
+from headwater.store.stream import Snapshot, StreamInfo
 from headwater.tables.table import Table
 from headwater.types import Position, Version
 
 __all__ = [
     "Agent",
     "Aggregate",
+    "AppendCondition",
     "Appended",
     "Application",
     "Backoff",
@@ -51,6 +55,7 @@ __all__ = [
     "DynamicSupervisor",
     "Envelope",
     "Event",
+    "EventQuery",
     "EventStore",
     "Exit",
     "Exited",
@@ -72,7 +77,10 @@ __all__ = [
     "Rejected",
     "RestForOne",
     "Shutdown",
+    "Snapshot",
     "StoredEvent",
+    "StreamAppend",
+    "StreamInfo",
     "Supervisor",
     "System",
     "Table",
@@ -81,6 +89,7 @@ __all__ = [
     "TaskSupervisor",
     "Tasks",
     "ThreadWorkers",
+    "Undecoded",
     "Version",
     "answer",
     "decide",

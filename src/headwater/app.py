@@ -56,7 +56,8 @@ class Application:
 
     Args:
         name: for logs.
-        store: the URL of the event store: `sqlite:///relative.db` or `sqlite:////absolute/path.db`.
+        store: the URL of the event store: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or `memory://` for
+            one that is gone when the application ends.
         aggregates: the write side.
         projections: the read side.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
@@ -292,5 +293,5 @@ def _registry(
     evolved = [event for aggregate in aggregates for event in aggregate.events()]
     followed = [event for projection in projections for event in projection.events()]
     for event in (*evolved, *followed, *events):
-        registry.register(event, event.type_name)
+        registry.register(event, event.type_name, event.tagger)
     return registry

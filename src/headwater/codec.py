@@ -6,7 +6,7 @@ renamed, the log stays readable. The bytes are JSON (by msgspec), so that any ot
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 import msgspec
@@ -29,6 +29,10 @@ class TypeName(NamedTuple):
         return f"{self.name} v{self.version}"
 
 
+Tagger = Callable[[object], Iterable[str]]
+"""Tells the tags of a value: what it can be found by in the log."""
+
+
 class TypeRegistry:
     """Which class each type name stands for. One to one: neither a name nor a class is ever registered twice.
 
@@ -39,11 +43,17 @@ class TypeRegistry:
     def __init__(self, classes: Iterable[tuple[type, TypeName]] = ()) -> None:
         self._class_by_name: dict[TypeName, type] = {}
         self._name_by_class: dict[type, TypeName] = {}
+        self._tagger_by_class: dict[type, Tagger] = {}
         for registered, name in classes:
             self.register(registered, name)
 
-    def register(self, registered: type, name: TypeName) -> None:
-        """Let `name` stand for the class. Registering the same pair again changes nothing.
+    def register(self, registered: type, name: TypeName, tagger: Tagger | None = None) -> None:
+        """Let `name` stand for the class. Registering the same pair again changes nothing but the tagger.
+
+        Args:
+            registered: a msgspec Struct or a dataclass.
+            name: its type name in the log.
+            tagger: tells the tags of its values; they have none without it.
 
         Raises:
             DefinitionError: the name stands for another class, or the class has another name; or the schema
@@ -61,6 +71,8 @@ class TypeRegistry:
             raise DefinitionError(f"{registered.__qualname__} is called {self._name_by_class[registered]} already")
         self._class_by_name[name] = registered
         self._name_by_class[registered] = name
+        if tagger is not None:
+            self._tagger_by_class[registered] = tagger
 
     def name_of(self, registered: type) -> TypeName:
         """What the class is called in the log.
@@ -75,6 +87,10 @@ class TypeRegistry:
                 name=registered.__qualname__,
             )
         return name
+
+    def tagger_of(self, registered: type) -> Tagger | None:
+        """What tells the tags of the class's values; None if they have none."""
+        return self._tagger_by_class.get(registered)
 
     def class_of(self, name: TypeName) -> type:
         """The class that the name stands for.

@@ -26,12 +26,16 @@ attribute as well.
     │   └── UnknownMethod
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
+    │   ├── ConditionFailed
     │   ├── PipelineBroken
     │   ├── DuplicateEvent
-    │   ├── InvalidStreamName
+    │   ├── InvalidStreamName, InvalidTag
+    │   ├── StreamNotFound, StreamDeleted
+    │   ├── EventNotFound
     │   ├── StoreClosed, StoreReadOnly, StoreOverloaded
     │   ├── StoreLocked
     │   ├── NotAStore, NewerSchema
+    │   ├── OutcomeUnknown
     │   └── StorageFailed
     │       └── StorageFull
     └── ApplicationError       commands, queries and views
@@ -44,6 +48,7 @@ attribute as well.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 
 class HeadwaterError(Exception):
@@ -85,12 +90,16 @@ class CodecError(HeadwaterError):
 
 
 class UnknownType(CodecError):
-    """A name and schema version for which no class is registered, or a class that is not registered."""
+    """A name and schema version for which no class is registered, or a class that is not registered.
 
-    def __init__(self, message: str, /, *, name: str, version: int | None = None) -> None:
+    `position` is set when the name came out of a log.
+    """
+
+    def __init__(self, message: str, /, *, name: str, version: int | None = None, position: int | None = None) -> None:
         super().__init__(message)
         self.name = name
         self.version = version
+        self.position = position
 
 
 class Undecodable(CodecError):
@@ -213,16 +222,60 @@ class WrongExpectedVersion(StoreError):
         self.actual = actual
 
 
+class ConditionFailed(StoreError):
+    """An event that the append's condition excludes is in the log. Nothing was appended.
+
+    Args:
+        position: where the first such event lies.
+        after: the position that the condition was read up to.
+    """
+
+    def __init__(self, position: int, after: int) -> None:
+        super().__init__(
+            f"the event at position {position} matches the append's condition, which allows none after {after}; "
+            "read again and decide again"
+        )
+        self.position = position
+        self.after = after
+
+
 class PipelineBroken(StoreError):
     """An earlier append, which this one was decided upon, failed. Nothing was appended."""
 
 
 class DuplicateEvent(StoreError):
-    """The log has an event with this id already. Nothing was appended."""
+    """The log has an event with this id already, and not by this very append. Nothing was appended.
+
+    Also raised when an event would be linked a second time into the same stream.
+
+    Args:
+        message: which event.
+        id: its identifier; None if the storage didn't tell.
+    """
+
+    def __init__(self, message: str, /, *, id: UUID | None = None) -> None:  # noqa: A002 - the field's term
+        super().__init__(message)
+        self.id = id
 
 
 class InvalidStreamName(StoreError):
-    """A stream's name is empty, too long, or holds control characters."""
+    """A stream's name is empty, too long, reserved, or holds control characters."""
+
+
+class InvalidTag(StoreError):
+    """A tag is empty, too long, or holds control characters; or an event has too many."""
+
+
+class StreamNotFound(StoreError):
+    """There is no such stream, or none of its events can be read."""
+
+
+class StreamDeleted(StoreError):
+    """The stream was closed for ever: nothing can be appended to it or linked into it. Nothing was."""
+
+
+class EventNotFound(StoreError):
+    """No event lies at this position. Nothing was linked."""
 
 
 class StoreClosed(StoreError):
@@ -247,6 +300,21 @@ class NotAStore(StoreError):
 
 class NewerSchema(StoreError):
     """The store was written by a newer Headwater than this one. It was not touched."""
+
+
+class OutcomeUnknown(StoreError):
+    """The connection was lost while the append was under way: it may be in the log, or not.
+
+    Append again with the same ids: if it is in the log already, that gives the first result.
+
+    Args:
+        message: what was lost.
+        ids: the identifiers of the append's events.
+    """
+
+    def __init__(self, message: str, /, *, ids: Sequence[UUID]) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
 
 
 class StorageFailed(StoreError):

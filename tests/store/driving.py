@@ -14,7 +14,7 @@ import msgspec
 from headwater.clock import Clock
 from headwater.codec import Codec, TypeName, TypeRegistry
 from headwater.errors import StoreError
-from headwater.store.adapter import Append
+from headwater.store.adapter import Append, AppendPart
 from headwater.store.model import Appended, Context, Expected, NewEvent
 from headwater.store.sqlite.adapter import SqliteAdapter
 from headwater.store.store import EventStore
@@ -70,7 +70,8 @@ def sqlite(store: EventStore) -> SqliteAdapter:
 def submit_raw(store: EventStore, stream: str, ids: Iterable[bytes], *, data: bytes = b'{"amount":1}') -> Append:
     """Append events with identifiers and data of the test's own choice, past the facade."""
     events = [NewEvent("Deposited", 1, data, event_id) for event_id in ids]
-    append = Append(stream, Expected.ANY, events, Context(), None, asyncio.get_running_loop().create_future())
+    part = AppendPart(stream, Expected.ANY, events)
+    append = Append((part,), Context(), asyncio.get_running_loop().create_future())
     store.adapter.submit(append)
     return append
 

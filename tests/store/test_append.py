@@ -15,8 +15,8 @@ from headwater.errors import (
     UnknownType,
     WrongExpectedVersion,
 )
+from headwater.store.appending import make_context
 from headwater.store.model import Appended, Expected, ExpectedVersion
-from headwater.store.store import make_context
 from headwater.types import Position, Version
 
 from .driving import Deposited, Withdrawn, check_log, new_id, opened, outcomes, scenario, submit_raw

@@ -151,7 +151,8 @@ async def test_a_corrupt_file_is_reported_when_it_is_read(tmp_path: Path) -> Non
         await store.append("s", [Deposited(n, "x" * 3_000) for n in range(50)])
     path = tmp_path / "events.db"
     content = bytearray(path.read_bytes())
-    content[20 * 4_096 : 60 * 4_096] = b"\xff" * (40 * 4_096)
+    end = len(content) // 4_096 * 4_096
+    content[end - 40 * 4_096 : end] = b"\xff" * (40 * 4_096)  # the events; the schema lies before them
     path.write_bytes(content)
     async with await opened(tmp_path, read_only=True) as store:
         with pytest.raises(StorageFailed, match="CorruptError"):

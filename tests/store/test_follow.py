@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater.errors import StoreClosed, StoreReadOnly
-from headwater.store.store import READ, EventStore
+from headwater.store.reader import READ
+from headwater.store.store import EventStore
 from headwater.telemetry import SpanEvent, Telemetry
 
 from .driving import Child, Deposited, opened, scenario, sqlite

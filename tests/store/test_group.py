@@ -9,8 +9,10 @@ import pytest
 
 from headwater.errors import StoreClosed, StoreError, StoreOverloaded, WrongExpectedVersion
 from headwater.store.adapter import Append
+from headwater.store.appending import APPEND
 from headwater.store.model import Appended
-from headwater.store.store import APPEND, READ, EventStore
+from headwater.store.reader import READ
+from headwater.store.store import EventStore
 from headwater.telemetry import SpanEvent, Telemetry
 
 from .driving import Deposited, check_log, names_in, opened, outcomes, scenario, sqlite

@@ -10,8 +10,8 @@ import pytest
 
 from headwater.codec import Codec, TypeName, TypeRegistry
 from headwater.errors import StoreClosed, Undecodable, UnknownType
-from headwater.store.model import StreamInfo
 from headwater.store.store import EventStore
+from headwater.store.stream import StreamInfo
 from headwater.types import Position, Version
 
 from .driving import Deposited, check_log, new_id, opened, outcomes, scenario, sqlite, submit_raw

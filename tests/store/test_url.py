@@ -7,15 +7,18 @@ import pytest
 
 from headwater.errors import NotAStore
 from headwater.store.store import EventStore
-from headwater.store.url import sqlite_path
+from headwater.store.url import parse_url
 
 from .driving import Deposited, codec, names_in, scenario
 
 
 def test_relative_and_absolute() -> None:
-    assert sqlite_path("sqlite:///bank.db") == Path("bank.db")
-    assert sqlite_path("sqlite:///data/my%20bank.db") == Path("data/my%20bank.db")
-    assert sqlite_path("sqlite:////var/lib/bank.db") == Path("/var/lib/bank.db")
+    assert parse_url("sqlite:///bank.db") == (Path("bank.db"), None)
+    assert parse_url("sqlite:///data/my%20bank.db") == (Path("data/my%20bank.db"), None)
+    assert parse_url("sqlite:////var/lib/bank.db") == (Path("/var/lib/bank.db"), None)
+    assert parse_url("sqlite:///bank.db?durability=full") == (Path("bank.db"), "full")
+    assert parse_url("sqlite:///bank.db?durability=relaxed") == (Path("bank.db"), "relaxed")
+    assert parse_url("memory://") == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -28,14 +31,15 @@ def test_relative_and_absolute() -> None:
         ("sqlite:///", "names no file"),
         ("sqlite:///data/", "names no file"),
         ("sqlite:///:memory:", "names no file"),
-        ("sqlite:///bank.db?mode=ro", "options are arguments"),
+        ("sqlite:///bank.db?mode=ro", "an option 'mode=ro'; there are durability=full"),
+        ("memory://bank", "memory has no names"),
         ("sqlite:///ba\x00nk.db", "that no path has"),
     ],
 )
 def test_what_is_no_url_of_a_store(url: str, words: str) -> None:
     with pytest.raises(NotAStore, match=words) as caught:
-        sqlite_path(url)
-    if "options" not in words and "no path" not in words:
+        parse_url(url)
+    if not any(word in words for word in ("option", "no path", "no names")):
         assert "sqlite:///relative.db" in str(caught.value)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from headwater.cli.opening import DATABASE_ARGUMENT, JSON_OPTION, open_store
 from headwater.cli.output import print_json, print_table, wants_json
-from headwater.store.model import StreamInfo
+from headwater.store.stream import StreamInfo
 
 
 def streams(

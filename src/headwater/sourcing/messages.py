@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, dataclass_transform
 
 import msgspec
 
-from headwater.codec import TypeName
+from headwater.codec import Tagger, TypeName
 from headwater.errors import DefinitionError
+from headwater.sourcing.tagging import make_tagger
 
 
 @dataclass_transform(frozen_default=True)
@@ -20,6 +22,9 @@ class MessageType(msgspec.StructMeta):
         omit_defaults: leave fields that have their default value out of the JSON.
         kw_only: fields are given by keyword only.
         forbid_unknown_fields: refuse JSON with fields that the class doesn't have, instead of skipping them.
+        tags: the fields that an event can be found by. `tags=("course",)` gives an event whose field `course` is "c-1"
+            the tag `course:c-1`; `tags={"source": "account", "target": "account"}` names the tags otherwise than the
+            fields. None gives no tag; a list, tuple or set gives one for each member.
     """
 
     def __new__(  # noqa: D102 - told above
@@ -33,6 +38,7 @@ class MessageType(msgspec.StructMeta):
         omit_defaults: bool = False,
         kw_only: bool = False,
         forbid_unknown_fields: bool = False,
+        tags: Iterable[str] | Mapping[str, str] = (),
     ) -> MessageType:
         if version < 1:
             raise DefinitionError(f"{class_name}: a schema version starts at 1, not {version}")
@@ -47,10 +53,14 @@ class MessageType(msgspec.StructMeta):
             forbid_unknown_fields=forbid_unknown_fields,
         )
         message.type_name = TypeName(name or class_name, version)
+        message.tagger = make_tagger(class_name, message.__struct_fields__, tags, getattr(message, "tagger", None))
         return message
 
     type_name: TypeName
     """What the class is called in the log."""
+
+    tagger: Tagger | None
+    """Tells the tags of an event of the class; None if it has none."""
 
 
 class Event(msgspec.Struct, metaclass=MessageType):
@@ -61,10 +71,15 @@ class Event(msgspec.Struct, metaclass=MessageType):
 
     Events are immutable, compared by value, and built from positional or keyword arguments. They are stored as
     JSON under their type name, so a class may be renamed or moved as long as `name` stays. A change that old
-    JSON doesn't fit needs a higher `version`.
+    JSON doesn't fit needs a higher `version`. `tags` names the fields that they can be found by, whatever their stream:
+
+        class Enrolled(Event, tags=("course", "student")):
+            course: str
+            student: str
     """
 
     type_name: ClassVar[TypeName]
+    tagger: ClassVar[Tagger | None]
 
 
 class Command(msgspec.Struct, metaclass=MessageType):

@@ -1,5 +1,7 @@
 """The event store: an append-only log with gapless positions, durable before it answers.
 
-`store` is the facade that everybody uses, `model` the values that go through it, `adapter` the protocol that a
-backend fulfils. `sqlite` is the backend of one process.
+`store` is the facade that everybody uses, put together from `appending`, `reader`, `following` and `streams` upon
+`base`. Through it go the values of `model`, `query`, `page` and `stream`; `reading` gives them page by page, `decoding`
+makes stored events typed ones. `adapter` is the protocol that a backend fulfils: `memory`, and `sqlite` for one
+process that writes a file. `expectation`, `repetition`, `naming` and `chain` are rules that all backends share.
 """

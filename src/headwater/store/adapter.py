@@ -1,9 +1,9 @@
 """What a backend of the event store must do, and nothing else.
 
-The facade (`store.EventStore`) owns checks, encoding and identifiers; an adapter stores bytes and gives them
-back. It may raise, besides `InternalError`: `WrongExpectedVersion`, `PipelineBroken`, `DuplicateEvent`, `StoreClosed`,
-`StoreReadOnly`, `StoreOverloaded`, `StorageFailed` and `StorageFull`; on opening also `StoreLocked`, `NotAStore` and
-`NewerSchema`.
+The facade (`store.EventStore`) owns checks, encoding and identifiers; an adapter stores bytes and gives them back.
+It may raise, besides `InternalError`: `WrongExpectedVersion`, `ConditionFailed`, `PipelineBroken`, `DuplicateEvent`,
+`StreamDeleted`, `StreamNotFound`, `EventNotFound`, `StoreClosed`, `StoreReadOnly`, `StoreOverloaded`,
+`OutcomeUnknown`, `StorageFailed` and `StorageFull`; on opening also `StoreLocked`, `NotAStore` and `NewerSchema`.
 """
 
 from __future__ import annotations
@@ -12,60 +12,121 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from headwater.store.model import Appended, Context, ExpectedVersion, NewEvent, StoredEvent, StreamInfo
+import msgspec
+
+from headwater.store.chain import ChainHead, ChainLink
+from headwater.store.model import Appended, Context, ExpectedVersion, NewEvent
+from headwater.store.page import Page, Selection
+from headwater.store.query import AppendCondition
+from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
+
+
+class AppendPart(msgspec.Struct, frozen=True):
+    """What an append adds to one stream.
+
+    Attributes:
+        stream: the stream's name.
+        expected: what version the stream must be at.
+        events: at least one.
+    """
+
+    stream: str
+    expected: ExpectedVersion
+    events: Sequence[NewEvent]
 
 
 class Append:
     """One atomic append, on its way through a backend's queue.
 
     Args:
-        stream: the stream's name.
-        expected: what version the stream must be at.
-        events: at least one.
-        context: stored beside each of them.
-        follows: an append of the same stream which this one was decided upon. If that one failed, this one
-            fails with `PipelineBroken`, whatever the stream's version happens to be: another writer may have
-            appended as many events as the failed append had, and the versions would match by accident.
+        parts: what is added to each stream; at least one part, and no stream twice.
+        context: stored beside each event.
         answer: resolved on the event loop that submitted it, once the append is durable or has failed.
+        condition: what must hold of the log besides; None for nothing.
+        follows: an append which this one was decided upon. If that one failed, this one fails with
+            `PipelineBroken`, whatever the stream's version happens to be: another writer may have appended as many
+            events as the failed append had, and the versions would match by accident.
+        idempotent: the ids may have been used before, by this very append: then it is answered as it was the first
+            time, whatever it expects and under whatever condition.
     """
 
-    __slots__ = ("answer", "context", "events", "expected", "failed", "follows", "stream")
+    __slots__ = ("answer", "condition", "context", "failed", "follows", "idempotent", "parts")
 
     def __init__(
         self,
-        stream: str,
-        expected: ExpectedVersion,
-        events: Sequence[NewEvent],
+        parts: Sequence[AppendPart],
         context: Context,
-        follows: Append | None,
         answer: asyncio.Future[Appended],
+        *,
+        condition: AppendCondition | None = None,
+        follows: Append | None = None,
+        idempotent: bool = False,
     ) -> None:
-        self.stream = stream
-        self.expected = expected
-        self.events = events
+        self.parts = parts
         self.context = context
-        self.follows = follows
         self.answer = answer
+        self.condition = condition
+        self.follows = follows
+        self.idempotent = idempotent
         self.failed = False
 
+    @property
+    def stream(self) -> str:
+        """The first stream, for messages."""
+        return self.parts[0].stream
 
-class StoreAdapter(Protocol):
-    """A backend. Opened by its own class method; used from one event loop.
+    @property
+    def count(self) -> int:
+        """How many events there are, in all streams."""
+        return sum([len(part.events) for part in self.parts])
+
+
+class Capabilities(msgspec.Struct, frozen=True):
+    """In what backends differ. The conformance suite reads this instead of leaving tests out.
+
+    Attributes:
+        durable: what was appended is there when the store is opened again.
+        shared: other processes may read the log while it is written.
+        many_writers: several stores may append to one log at the same time.
+    """
+
+    durable: bool
+    shared: bool
+    many_writers: bool
+
+
+class LogAdapter(Protocol):
+    """The log. Opened by the backend's own class method; used from one event loop.
 
     It promises:
 
     - positions are 1, 2, 3 … in commit order, without gaps; versions are 1, 2, 3 … in each stream;
     - a reader that has seen position p never later finds an event at or below p that it has not seen;
-    - appends take effect, and are answered, in the order in which they were submitted;
+    - appends take effect, and are answered, in the order in which they were submitted; what an append expects of
+      streams, and its condition, are checked against the log at just the place that it takes in it;
     - an append is answered only when it is as durable as `durability` says, and events of one append become
-      visible together or not at all;
+      visible together or not at all, and lie next to each other in the log, part by part;
     - a failed append changes nothing and fails only itself and those that follow it by `Append.follows`;
-      when the storage itself fails, all appends of the group fail alike.
+      when the storage itself fails, all appends of the group fail alike;
+    - what is refused is refused for the first of these reasons that holds: `PipelineBroken`; an idempotent append
+      whose ids are used otherwise, `DuplicateEvent`; then part by part `StreamDeleted`, `WrongExpectedVersion`;
+      then `ConditionFailed`; then an id that is used already, `DuplicateEvent`;
+    - an idempotent append is the same as one in the log if its ids are those of a whole append there, in this order,
+      and each event has the same stream, type, schema, data and tags. The context may differ;
+    - the time of an event is never lower than that of the one before it.
     """
 
     @property
+    def capabilities(self) -> Capabilities:
+        """What this backend can do."""
+
+    @property
     def durability(self) -> str:
-        """`full`: on the disk before the answer. `relaxed`: may be lost with the machine, not with the process."""
+        """How durable an append is when it is answered.
+
+        `full`: on the disk. `relaxed`: may be lost with the machine, not with the process. `none`: lost when the store
+        is closed.
+        """
 
     @property
     def location(self) -> str:
@@ -74,34 +135,35 @@ class StoreAdapter(Protocol):
     def submit(self, append: Append) -> None:
         """Queue an append. Never blocks; resolves `append.answer`.
 
+        On failure it sets `append.failed` before it looks at those that follow; in any case it sets
+        `append.follows` to None once it was looked at.
+
         Raises:
             StoreClosed: the store is closed.
+            StoreReadOnly: it was opened for reading only.
             StoreOverloaded: the queue is full; nothing was queued.
         """
 
     async def room(self) -> None:
         """Wait until `submit` would queue, or the store is closed. Not fair: the facade sees to the order."""
 
-    async def read_all(self, after: int, limit: int) -> list[StoredEvent]:
-        """The next events above position `after`, `limit` of them or all that there are, in order."""
-
-    async def read_stream(self, stream: str, after: int, limit: int) -> list[StoredEvent]:
-        """The next events of a stream above version `after`, `limit` of them or all that there are, in order."""
-
-    async def read_last(self, stream: str) -> StoredEvent | None:
-        """The stream's last event, or None when it has none."""
+    async def read(self, selection: Selection, limit: int) -> Page:
+        """The next events of a selection, `limit` of them or all that there are; one snapshot."""
 
     async def head(self) -> int:
         """The highest position that a reader sees now; 0 for an empty log."""
 
-    async def streams(self, after: str, limit: int) -> list[StreamInfo]:
-        """The next streams by name above `after`, `limit` of them or all that there are.
+    async def read_chain(self, after: int, limit: int) -> list[ChainLink]:
+        """The next events above position `after` with the hashes that are stored beside them, unchecked.
 
-        In the order of their names' UTF-8 bytes.
+        In the order of their positions, `limit` of them or all that there are, whatever the positions are.
         """
 
+    async def chain_head(self) -> ChainHead:
+        """How many events there should be, and the hash of the last one, as the last append has noted it."""
+
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Call `wake` on the event loop soon after new events have become visible. Returns what ends it.
+        """Call `wake` on the event loop soon after new events or links have become visible. Returns what ends it.
 
         A wake-up carries no data and may come late, early or once for many appends; it is never missed.
         Commits of other processes on the same log count too. None come once the store is closing.
@@ -112,3 +174,64 @@ class StoreAdapter(Protocol):
 
     async def close(self) -> None:
         """Answer what is queued, then release everything. Harmless when closed already."""
+
+
+class StreamsAdapter(Protocol):
+    """What is kept about streams, and changed there while the events themselves never change.
+
+    Changes take effect in order with appends, and are answered when they are as durable as those.
+    """
+
+    async def stream_info(self, name: str) -> StreamInfo | None:
+        """What is known of a stream; None when it never had an event."""
+
+    async def streams(self, search: StreamSearch, limit: int) -> list[StreamInfo]:
+        """The next streams that are searched for, `limit` of them or all that there are.
+
+        In the order of their names' UTF-8 bytes.
+        """
+
+    async def link(self, stream: str, positions: Sequence[int], expected: ExpectedVersion) -> Linked:
+        """Put events of the log into another stream too, behind its last version, all or none.
+
+        Raises:
+            EventNotFound: no event lies at a position.
+            DuplicateEvent: an event is in the stream already.
+            StreamDeleted, WrongExpectedVersion: like an append.
+        """
+
+    async def truncate(self, stream: str, before: int | None, expected: ExpectedVersion) -> StreamInfo:
+        """Have reads skip the versions below `before`; None: all that there are. Replaces an earlier truncation.
+
+        Bounds outside 1 … version + 1 are taken as the nearest of these.
+
+        Raises:
+            StreamNotFound: the stream never had an event.
+            StreamDeleted, WrongExpectedVersion: like an append.
+        """
+
+    async def tombstone(self, stream: str, expected: ExpectedVersion) -> StreamInfo:
+        """Truncate all of a stream, and refuse everything that would change it, for ever.
+
+        A stream that never had an event can be closed so too; it has version 0 then.
+
+        Raises:
+            StreamDeleted, WrongExpectedVersion: like an append.
+        """
+
+
+class SnapshotAdapter(Protocol):
+    """Keeps snapshots of aggregates: one for each stream and key."""
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it instead of an older one of the same stream and key; one with a higher version stays."""
+
+    async def load_snapshot(self, stream: str, key: str) -> Snapshot | None:
+        """The snapshot of this stream and key, if there is one."""
+
+    async def delete_snapshots(self, stream: str, key: str | None) -> None:
+        """Forget the stream's snapshot of this key; None for all of its keys. Harmless when there is none."""
+
+
+class StoreAdapter(LogAdapter, StreamsAdapter, SnapshotAdapter, Protocol):
+    """A whole backend."""

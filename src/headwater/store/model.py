@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
 from headwater.clock import instant
+from headwater.errors import CodecError
 from headwater.types import Position, Version
 
 
@@ -19,9 +20,9 @@ class Expected(enum.Enum):
     ANY = "any version"
     """Whatever the version is."""
     NO_STREAM = "no stream"
-    """The stream has no event yet. The same as version 0."""
+    """The stream has no event, or none that can be read: it was deleted. The same as version 0."""
     EXISTS = "an existing stream"
-    """The stream has at least one event."""
+    """The stream has at least one event that can be read."""
 
 
 ExpectedVersion = int | Expected
@@ -33,14 +34,16 @@ class NewEvent(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         type: the type name.
         schema: the schema version of the type.
-        data: JSON.
+        data: JSON, in UTF-8.
         id: the event's identifier as its 16 bytes.
+        tags: what it can be found by, in no order, none of them twice.
     """
 
     type: str
     schema: int
     data: bytes
     id: bytes
+    tags: tuple[str, ...] = ()
 
 
 class Context(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +63,9 @@ class Context(msgspec.Struct, frozen=True, gc=False):
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """An event as it lies in the log, not decoded.
 
+    An event that was linked into another stream, and is read there, has that stream's name and its version in it;
+    everything else is as it was appended.
+
     Attributes:
         position: 1, 2, 3 … in commit order over the whole log.
         stream: the stream's name.
@@ -73,6 +79,9 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
         causation_bytes: see `Context`.
         correlation_bytes: see `Context`.
         metadata_json: see `Context`.
+        tags: what it can be found by, in alphabetical order.
+        remaining: how many events of the same append lie behind it; 0 for the last one.
+        linked_from: the stream that it was appended to, and its version there; None unless it was read by a link.
     """
 
     position: int
@@ -86,6 +95,9 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     causation_bytes: bytes | None
     correlation_bytes: bytes | None
     metadata_json: str | None
+    tags: tuple[str, ...] = ()
+    remaining: int = 0
+    linked_from: tuple[str, int] | None = None
 
     @property
     def id(self) -> UUID:
@@ -171,39 +183,60 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
         """What the application stored beside the event; empty when it stored nothing."""
         return self.stored.metadata
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What it can be found by, in alphabetical order."""
+        return self.stored.tags
+
+
+class Undecoded(msgspec.Struct, frozen=True):
+    """Stands in for an event that could not be decoded, when the reader has asked for that.
+
+    Attributes:
+        error: why not; names the position.
+    """
+
+    error: CodecError
+
 
 class Appended(msgspec.Struct, frozen=True, gc=False):
     """Where the events of an append came to lie.
 
     Attributes:
-        stream: the stream's name.
+        stream: the stream's name; of an append to several streams, the last one's.
         version: the version of the last event.
         position: the position of the last event. The events of one append lie next to each other.
-        count: how many events there were.
+        count: how many events there were, in all streams.
+        parts: of an append to several streams, what came to lie in each of them, in the order in which they were
+            given. Empty for an append to one.
     """
 
     stream: str
     version: Version
     position: Position
     count: int
+    parts: tuple[Appended, ...] = ()
+
+    @classmethod
+    def together(cls, parts: Sequence[Appended]) -> Appended:
+        """The result of one append, from what came to lie in each stream."""
+        last = parts[-1]
+        if len(parts) == 1:
+            return last
+        return cls(last.stream, last.version, last.position, sum([part.count for part in parts]), tuple(parts))
 
     @property
     def first_position(self) -> Position:
         """The position of the first event."""
         return Position(self.position - self.count + 1)
 
+    def version_of(self, stream: str) -> Version:
+        """The version of the last event that was appended to this stream.
 
-class StreamInfo(msgspec.Struct, frozen=True, gc=False):
-    """What is known about a stream without reading it.
-
-    Attributes:
-        name: the stream's name.
-        version: the version of its last event, which is also how many events it has.
-        first_position: where its first event lies.
-        last_position: where its last event lies.
-    """
-
-    name: str
-    version: Version
-    first_position: Position
-    last_position: Position
+        Raises:
+            KeyError: nothing was.
+        """
+        for part in self.parts or (self,):
+            if part.stream == stream:
+                return part.version
+        raise KeyError(stream)

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, NamedTuple
 
 from headwater.errors import NotAStore
 
-_SCHEME: Final = "sqlite"
-_FORMS: Final = "sqlite:///relative.db or sqlite:////absolute/path.db"
+Durability = Literal["full", "relaxed"]
+"""`full`: on the disk before the answer. `relaxed`: what was answered last may be lost with the machine (a power
+failure, a crash of the operating system), though not with the process; the log is whole in any case."""
+
+_FORMS: Final = "sqlite:///relative.db, sqlite:////absolute/path.db or memory://"
+_DURABILITY: Final[dict[str, Durability]] = {"durability=full": "full", "durability=relaxed": "relaxed"}
 
 
-def sqlite_path(url: str) -> Path:
-    """The file that a store's URL names.
+class StoreUrl(NamedTuple):
+    """A URL's parts.
+
+    Attributes:
+        path: the SQLite file; None for memory.
+        durability: what the URL asks for; None if it doesn't say.
+    """
+
+    path: Path | None
+    durability: Durability | None
+
+
+def parse_url(url: str) -> StoreUrl:
+    """What a store's URL names.
 
     Args:
-        url: `sqlite:///relative.db` or `sqlite:////absolute/path.db`. What follows the third slash is the path as
-            it is: nothing is unquoted.
+        url: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or `memory://`. What follows the third slash is
+            the path as it is: nothing is unquoted. `?durability=relaxed` may stand at its end.
 
     Raises:
         NotAStore: the URL has another form. The message tells the right ones.
@@ -24,13 +40,23 @@ def sqlite_path(url: str) -> Path:
     scheme, separator, rest = url.partition("://")
     if not separator:
         raise NotAStore(f"{url!r} is not a URL; write {_FORMS}")
-    if scheme != _SCHEME:
+    if scheme == "memory":
+        if rest:
+            raise NotAStore(f"{url!r} names something, but memory has no names; write memory://")
+        return StoreUrl(None, None)
+    if scheme != "sqlite":
         raise NotAStore(f"there is no event store for {scheme}://; supported: {_FORMS}")
+    return _sqlite(url, rest)
+
+
+def _sqlite(url: str, rest: str) -> StoreUrl:
     if not rest.startswith("/"):
         raise NotAStore(f"{url!r} has too few slashes; write {_FORMS}")
-    path = rest[1:]
+    path, question, option = rest[1:].partition("?")
     if path in ("", ":memory:") or path.endswith("/"):
         raise NotAStore(f"{url!r} names no file; write {_FORMS}")
-    if "?" in path or "\x00" in path:
-        raise NotAStore(f"{url!r} has a part that no path has: options are arguments, not parts of the URL")
-    return Path(path)
+    if "\x00" in path:
+        raise NotAStore(f"{url!r} has a part that no path has")
+    if question and option not in _DURABILITY:
+        raise NotAStore(f"{url!r} has an option {option!r}; there are durability=full and durability=relaxed only")
+    return StoreUrl(Path(path), _DURABILITY.get(option))

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import apsw
 
 from headwater.clock import Clock, SystemClock
-from headwater.errors import StoreClosed, StoreReadOnly
-from headwater.store.adapter import Append
-from headwater.store.model import Appended, StoredEvent, StreamInfo
-from headwater.store.sqlite import page
+from headwater.errors import HeadwaterError, StoreClosed, StoreOverloaded, StoreReadOnly
+from headwater.store.adapter import Append, Capabilities
+from headwater.store.chain import ChainHead, ChainLink
+from headwater.store.model import ExpectedVersion
+from headwater.store.page import Page, Selection
+from headwater.store.sqlite import changes, page, snapshots, streams
 from headwater.store.sqlite.courtesy import Courtesy
+from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.files import Files
-from headwater.store.sqlite.watch import PollingWatchers, Watchers
-from headwater.store.sqlite.writer import Answer, Statistics
+from headwater.store.sqlite.task import Task
+from headwater.store.sqlite.watch import PollingWatchers
+from headwater.store.sqlite.writer import Answer, Statistics, Work
+from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
+from headwater.store.url import Durability
+from headwater.store.watchers import Watchers
 
 QUEUE_LIMIT: Final = 100_000
 """How many appends may wait, unless said otherwise."""
@@ -36,10 +43,12 @@ class SqliteAdapter:
     Args:
         files: what is open.
         clock: its timer says when a reading store asks for new events.
+        durability: how the files were opened.
     """
 
-    def __init__(self, files: Files, clock: Clock) -> None:
+    def __init__(self, files: Files, clock: Clock, durability: Durability) -> None:
         self._files: Final = files
+        self._durability: Final = durability
         self._writer: Final = files.writer
         self._loop: Final = asyncio.get_running_loop()
         self._room: deque[asyncio.Future[None]] = deque()
@@ -59,6 +68,7 @@ class SqliteAdapter:
         clock: Clock | None = None,
         read_only: bool = False,
         create: bool = True,
+        durability: Durability = "full",
         queue_limit: int = QUEUE_LIMIT,
         max_pages: int | None = None,
     ) -> SqliteAdapter:
@@ -69,8 +79,10 @@ class SqliteAdapter:
             clock: when events are recorded; the system's clock by default.
             read_only: don't write, and don't mind who does.
             create: make the file if it doesn't exist. Has no effect with `read_only`.
+            durability: whether an append waits for the disk before it is answered. `relaxed`: what was answered last
+                may be lost with the machine, though not with the process.
             queue_limit: how many appends may wait.
-            max_pages: how many pages of 4,096 bytes the file may grow to; beyond, appends fail with `StorageFull`.
+            max_pages: how many pages the file may grow to; beyond, appends fail with `StorageFull`.
                 No limit of its own by default.
 
         Raises:
@@ -83,14 +95,21 @@ class SqliteAdapter:
         if read_only:
             files = await asyncio.to_thread(Files.for_reading, path)
         else:
-            make = partial(Files.for_writing, create=create, queue_limit=queue_limit, max_pages=max_pages)
+            make = partial(
+                Files.for_writing, create=create, durability=durability, queue_limit=queue_limit, max_pages=max_pages
+            )
             files = await asyncio.to_thread(make, path, clock)
-        return cls(files, clock)
+        return cls(files, clock, durability)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """One process writes, others may read."""
+        return Capabilities(durable=True, shared=True, many_writers=False)
 
     @property
     def durability(self) -> str:
-        """`full`: an append is answered when it is on the disk."""
-        return "full"
+        """`full`: an append is answered when it is on the disk. `relaxed`: when the operating system has it."""
+        return self._durability
 
     @property
     def location(self) -> str:
@@ -110,14 +129,7 @@ class SqliteAdapter:
             StoreReadOnly: it was opened for reading only.
             StoreOverloaded: the queue is full; nothing was queued.
         """
-        if self._writer is None:
-            raise StoreReadOnly(f"{self.location}: the store was opened for reading only, it takes no appends")
-        if self._closing is not None:
-            raise StoreClosed(f"{self.location}: the store is closed")
-        self._writer.submit(append)
-        self._pending += 1
-        if not self._courtesy.active:
-            self._courtesy.begin()
+        self._queue(append)
 
     async def room(self) -> None:
         """Wait until `submit` would queue, or the store is closed."""
@@ -131,29 +143,84 @@ class SqliteAdapter:
             with suppress(ValueError):
                 self._room.remove(waiter)
 
-    async def read_all(self, after: int, limit: int) -> list[StoredEvent]:
-        """The next events above position `after`, at most `limit`, in order.
+    async def read(self, selection: Selection, limit: int) -> Page:
+        """The next events of a selection, at most `limit`; one snapshot.
 
         Raises:
             StoreClosed, StorageFailed: like all reads.
         """
-        return await self._read(lambda connection: page.all_events(connection, after, limit))
-
-    async def read_stream(self, stream: str, after: int, limit: int) -> list[StoredEvent]:
-        """The next events of a stream above version `after`, at most `limit`, in order."""
-        return await self._read(lambda connection: page.stream_events(connection, stream, after, limit))
-
-    async def read_last(self, stream: str) -> StoredEvent | None:
-        """The stream's last event, or None when it has none."""
-        return await self._read(lambda connection: page.last_event(connection, stream))
+        return await self._read(lambda connection: page.read(connection, selection, limit))
 
     async def head(self) -> int:
         """The highest position that a reader sees now; 0 for an empty log."""
         return await self._read(page.head)
 
-    async def streams(self, after: str, limit: int) -> list[StreamInfo]:
-        """The next streams by name above `after`, at most `limit`, in the order of their names' bytes."""
-        return await self._read(lambda connection: page.streams(connection, after, limit))
+    async def read_chain(self, after: int, limit: int) -> list[ChainLink]:
+        """The next events above position `after` with the hashes that are stored beside them."""
+        return await self._read(lambda connection: page.chain(connection, after, limit))
+
+    async def chain_head(self) -> ChainHead:
+        """Where the chain ends, as the last commit has noted it."""
+        return await self._read(page.chain_head)
+
+    async def stream_info(self, name: str) -> StreamInfo | None:
+        """What is known of a stream."""
+        return await self._read(lambda connection: streams.stream_info(connection, name))
+
+    async def streams(self, search: StreamSearch, limit: int) -> list[StreamInfo]:
+        """The next streams that are searched for, at most `limit`, in the order of their names' bytes."""
+        return await self._read(lambda connection: streams.streams(connection, search, limit))
+
+    async def link(self, stream: str, positions: Sequence[int], expected: ExpectedVersion) -> Linked:
+        """Put events of the log into another stream too."""
+        return await self.change(
+            lambda connection, draft: changes.link(connection, draft, stream, positions, expected), [stream]
+        )
+
+    async def truncate(self, stream: str, before: int | None, expected: ExpectedVersion) -> StreamInfo:
+        """Have reads skip the versions below `before`."""
+        return await self.change(
+            lambda connection, draft: changes.truncate(connection, draft, stream, before, expected), [stream]
+        )
+
+    async def tombstone(self, stream: str, expected: ExpectedVersion) -> StreamInfo:
+        """Close a stream for ever."""
+        return await self.change(
+            lambda connection, draft: changes.tombstone(connection, draft, stream, expected), [stream]
+        )
+
+    async def save_snapshot(self, snapshot: Snapshot) -> None:
+        """Keep it instead of an older one."""
+        await self.change(lambda connection, _: snapshots.save(connection, snapshot))
+
+    async def load_snapshot(self, stream: str, key: str) -> Snapshot | None:
+        """The snapshot of this stream and key."""
+        return await self._read(lambda connection: snapshots.load(connection, stream, key))
+
+    async def delete_snapshots(self, stream: str, key: str | None) -> None:
+        """Forget one snapshot of the stream, or all."""
+        await self.change(lambda connection, _: snapshots.delete(connection, stream, key))
+
+    async def change(self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = ()) -> _T:
+        """Have the writer change something in its next transaction, in order with appends; wait until it is durable.
+
+        For tables that this backend keeps besides events. A caller that is cancelled leaves it to happen.
+
+        Args:
+            run: see `Task`.
+            streams: the streams that it will ask the draft for.
+
+        Raises:
+            StoreClosed, StoreReadOnly, StorageFailed, StorageFull: like appends; and what `run` raises.
+        """
+        task = Task(run, streams, self._loop.create_future())
+        while True:
+            await self.room()
+            with suppress(StoreOverloaded):
+                self._queue(task)
+                break
+        result: _T = await task.answer
+        return result
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` after each commit; commits of other processes are noticed within 10 ms or so."""
@@ -171,6 +238,16 @@ class SqliteAdapter:
             self._closing = self._loop.create_task(asyncio.to_thread(self._files.close), name="headwater-store-close")
             self._wake_room()
         await asyncio.shield(self._closing)
+
+    def _queue(self, work: Work) -> None:
+        if self._writer is None:
+            raise StoreReadOnly(f"{self.location}: the store was opened for reading only, it takes no appends")
+        if self._closing is not None:
+            raise StoreClosed(f"{self.location}: the store is closed")
+        self._writer.submit(work)
+        self._pending += 1
+        if not self._courtesy.active:
+            self._courtesy.begin()
 
     async def _read(self, query: Callable[[apsw.Connection], _T]) -> _T:
         if self._closing is not None:
@@ -192,14 +269,16 @@ class SqliteAdapter:
     def _answer(self, answers: list[Answer]) -> None:
         committed = False
         self._pending -= len(answers)
-        for append, outcome in answers:
-            future = append.answer
-            if isinstance(outcome, Appended):
-                committed = True
-                if not future.done():  # it is done when its caller was cancelled
-                    future.set_result(outcome)
-            elif not future.done():
+        for work, outcome in answers:
+            future: asyncio.Future[Any] = work.answer
+            failed = isinstance(outcome, HeadwaterError)
+            committed = committed or not failed
+            if future.done():
+                continue  # its caller was cancelled
+            if isinstance(outcome, HeadwaterError):
                 future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
         if committed:
             self._watchers.ring()
         self._wake_room()

@@ -7,18 +7,22 @@ from typing import Final
 
 import apsw
 
+from headwater.store.url import Durability
+
 _BUSY_MILLISECONDS: Final = 5_000
-_CHECKPOINT_PAGES: Final = 4_000
+_PAGE_BYTES: Final = 4_096
+_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
 _WRITER_CACHE_KIBIBYTES: Final = 64 * 1024
 _READER_CACHE_KIBIBYTES: Final = 16 * 1024
 
 
-def open_writer(path: Path, *, max_pages: int | None = None) -> apsw.Connection:
-    """The connection that writes. It alone moves the write-ahead log into the file, every 4,000 pages.
+def open_writer(path: Path, *, durability: Durability = "full", max_pages: int | None = None) -> apsw.Connection:
+    """The connection that writes. It alone moves the write-ahead log into the file, every 16 MB.
 
     Args:
         path: the file.
-        max_pages: how many pages of 4,096 bytes the file may have; as many as SQLite can by default.
+        durability: whether each commit waits for the disk.
+        max_pages: how many pages the file may have; as many as SQLite can by default.
 
     Raises:
         apsw.Error: SQLite refused.
@@ -27,14 +31,15 @@ def open_writer(path: Path, *, max_pages: int | None = None) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(_BUSY_MILLISECONDS)
     for name, value in (
-        ("synchronous", "FULL"),
+        ("page_size", _PAGE_BYTES),  # of a new file; one that is there keeps its own
+        ("synchronous", "FULL" if durability == "full" else "NORMAL"),
         ("cache_size", -_WRITER_CACHE_KIBIBYTES),
         ("temp_store", "MEMORY"),
         ("mmap_size", 0),
         ("foreign_keys", 0),  # the ids are assigned in the same transaction: a check of each row finds nothing
     ):
         connection.pragma(name, value)
-    connection.wal_autocheckpoint(_CHECKPOINT_PAGES)
+    connection.wal_autocheckpoint(_CHECKPOINT_BYTES // int(connection.pragma("page_size")))
     if max_pages is not None:
         connection.pragma("max_page_count", max_pages)
     return connection

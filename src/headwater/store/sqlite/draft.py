@@ -2,157 +2,295 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, TypeVar
 
 import apsw
 import msgspec
 
-from headwater.errors import PipelineBroken, StoreError, WrongExpectedVersion
-from headwater.store.adapter import Append
-from headwater.store.model import Appended, Expected, ExpectedVersion
+from headwater.errors import ConditionFailed, PipelineBroken, StoreError
+from headwater.store.adapter import Append, AppendPart
+from headwater.store.chain import ChainHead, next_hash, tags_text
+from headwater.store.expectation import unmet
+from headwater.store.model import Appended, ExpectedVersion
 from headwater.store.sqlite.catalogue import Catalogue, StreamState
+from headwater.store.sqlite.conflicts import Pending, first_conflicts
+from headwater.store.sqlite.repetitions import Repetitions
 from headwater.types import Position, Version
 
-_COLUMNS: Final = 10
+_COLUMNS: Final = 13
+_ROW: Final = "(?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _INSERTS: Final = tuple(
-    (size, "INSERT INTO events VALUES " + ",".join(["(?,?,?,?,?,?,?,?,?,?)"] * size))  # noqa: S608 - constants only
+    (size, "INSERT INTO events VALUES " + ",".join([_ROW] * size))  # noqa: S608 - constants only
     for size in (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
 )
 _INSERT_STREAMS: Final = "INSERT INTO streams (id, name) SELECT value ->> 1, value ->> 0 FROM json_each(?)"
 _INSERT_TYPES: Final = (
     "INSERT INTO types (id, name, schema) SELECT value ->> 2, value ->> 0, value ->> 1 FROM json_each(?)"
 )
+_INSERT_TAGS: Final = "INSERT INTO tags (id, name) SELECT value ->> 1, value ->> 0 FROM json_each(?)"
+_INSERT_EVENT_TAGS: Final = "INSERT INTO event_tags (tag, position) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
+_NOTE_CHAIN: Final = "UPDATE chain SET position = ?, hash = ?"
+
+_Row = TypeVar("_Row")
 
 
 class Draft:
     """What one transaction will add. Holds everything that isn't committed yet, so that dropping it undoes all.
 
     Args:
+        connection: the writer's, in the transaction.
         catalogue: what is committed.
-        head: the highest position that is committed.
+        chain: the last event that is committed.
         recorded_at: the time of all its events, in microseconds since 1970-01-01 UTC.
     """
 
     __slots__ = (
         "_catalogue",
+        "_conflicts",
+        "_connection",
+        "_event_tags",
+        "_hash",
         "_new_streams",
+        "_new_tags",
         "_new_types",
         "_next_stream",
+        "_next_tag",
+        "_pending",
         "_recorded_at",
+        "_repetitions",
         "_rows",
         "_streams",
+        "_tags",
+        "_types",
+        "_unnoted",
+        "changed",
         "head",
     )
 
-    def __init__(self, catalogue: Catalogue, head: int, recorded_at: int) -> None:
+    def __init__(self, connection: apsw.Connection, catalogue: Catalogue, chain: ChainHead, recorded_at: int) -> None:
+        self._connection = connection
         self._catalogue = catalogue
         self._recorded_at = recorded_at
+        self._hash = chain.hash
         self._rows: list[apsw.SQLiteValue] = []
+        self._event_tags: list[tuple[int, int]] = []
         self._streams: dict[str, StreamState] = {}
+        self._tags: dict[str, int] = {}
+        self._types: dict[tuple[str, int], int] = {}
         self._new_streams: list[tuple[str, int]] = []
-        self._new_types: dict[tuple[str, int], int] = {}
+        self._new_tags: list[tuple[str, int]] = []
+        self._new_types: list[tuple[str, int, int]] = []
         self._next_stream = catalogue.next_stream
-        self.head = head
+        self._next_tag = catalogue.next_tag
+        self._pending: Pending | None = None
+        self._repetitions: Repetitions | None = None
+        self._conflicts: dict[Append, int | None] = {}
+        self._unnoted = False
+        self.head = chain.position
+        self.changed = False
 
-    def load(self, appends: list[Append]) -> None:
-        """Learn about the streams that the appends are for."""
-        known = self._catalogue.streams
-        missing = {append.stream for append in appends if append.stream not in known}
-        if missing:
-            self._streams = self._catalogue.look_up(missing)
+    def load(self, appends: list[Append], streams: Iterable[str] = ()) -> None:
+        """Learn what the file says about the streams, tags, conditions and ids of a group of appends.
 
-    def add(self, append: Append) -> Appended | StoreError:
-        """Check the append against all that was added before it, and add it if its conditions hold."""
-        name = append.stream
-        state = self._streams.get(name) or self._catalogue.streams.get(name)
-        version = 0 if state is None else state.version
-        refusal = _refusal(append, version)
-        if refusal is not None:
-            append.failed = True  # before anything that follows it is looked at
-            return refusal
-        number = self._new_stream(name) if state is None else state.id
-        return self._lay_out(append, number, version)
-
-    def insert(self, connection: apsw.Connection) -> None:
-        """Write everything, inside the transaction that the caller has begun.
+        Args:
+            appends: the group.
+            streams: further streams that will be asked for.
 
         Raises:
             apsw.Error: SQLite refused.
         """
-        if self._new_streams:
-            connection.execute(_INSERT_STREAMS, (msgspec.json.encode(self._new_streams).decode(),))
-        if self._new_types:
-            types = [(name, schema, number) for (name, schema), number in self._new_types.items()]
-            connection.execute(_INSERT_TYPES, (msgspec.json.encode(types).decode(),))
-        self._insert_events(connection)
+        known = self._catalogue.streams
+        missing = {part.stream for append in appends for part in append.parts if part.stream not in known}
+        missing.update(name for name in streams if name not in known)
+        if missing:
+            self._streams = self._catalogue.look_up_streams(missing)
+        self._load_tags(appends)
+        conditional = [append for append in appends if append.condition is not None]
+        if conditional:
+            self._pending = Pending()
+            conditions = [append.condition for append in conditional if append.condition is not None]
+            self._conflicts = dict(
+                zip(conditional, first_conflicts(self._connection, conditions, self.head), strict=True)
+            )
+        if any(append.idempotent for append in appends):
+            self._repetitions = Repetitions(self._connection, appends)
 
-    def adopt(self) -> None:
-        """Let the catalogue know: the transaction is committed."""
-        self._catalogue.adopt(self._streams, self._new_types, self._next_stream)
+    def add(self, append: Append) -> Appended | StoreError:
+        """Check the append against all that was added before it, and add it if its conditions hold."""
+        answered = self._answered_already(append)
+        if answered is None:
+            answered = self._refusal(append)
+        if answered is None:
+            return self._lay_out(append)
+        append.failed = isinstance(answered, StoreError)  # before anything that follows it is looked at
+        return answered
 
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to write."""
-        return not self._rows
+    def flush(self) -> None:
+        """Write everything that was added so far.
 
-    @property
-    def events(self) -> int:
-        """How many events there are."""
-        return len(self._rows) // _COLUMNS
+        Raises:
+            apsw.Error: SQLite refused.
+        """
+        self._insert(_INSERT_STREAMS, self._new_streams)
+        self._insert(_INSERT_TYPES, self._new_types)
+        self._insert(_INSERT_TAGS, self._new_tags)
+        self._event_tags.sort()
+        self._insert(_INSERT_EVENT_TAGS, self._event_tags)
+        self._insert_events()
+        if self._unnoted:
+            self._connection.execute(_NOTE_CHAIN, (self.head, self._hash))
+            self._unnoted = False
 
-    def _lay_out(self, append: Append, stream: int, version: int) -> Appended:
-        rows = self._rows
-        position = self.head
+    def adopt(self) -> ChainHead:
+        """Let the catalogue know that the transaction is committed. Returns the last event."""
+        self._catalogue.adopt(self._streams, self._types, self._tags)
+        self._catalogue.next_stream = self._next_stream
+        self._catalogue.next_tag = self._next_tag
+        return ChainHead(self.head, self._hash)
+
+    # --- streams -----------------------------------------------------------------------------------------------
+
+    def stream(self, name: str) -> StreamState | None:
+        """A stream as this transaction has it; None when it doesn't exist."""
+        return self._streams.get(name) or self._catalogue.streams.get(name)
+
+    def check(self, name: str, expected: ExpectedVersion) -> StoreError | None:
+        """Why a stream may not be changed, if it may not."""
+        state = self.stream(name) or _NO_STREAM
+        return unmet(name, expected, state.version, state.first, tombstoned=state.tombstoned)
+
+    def ensure_stream(self, name: str) -> StreamState:
+        """A stream that is about to be changed; it gets a number if it has none."""
+        state = self.stream(name)
+        if state is None:
+            state = self._streams[name] = StreamState(self._next_stream, 0)
+            self._new_streams.append((name, self._next_stream))
+            self._next_stream += 1
+        return state
+
+    def change_stream(self, name: str, state: StreamState) -> None:
+        """A stream was changed by a statement of its own."""
+        self._streams[name] = state
+        self.changed = True
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _load_tags(self, appends: list[Append]) -> None:
+        used = {tag for append in appends for part in append.parts for event in part.events for tag in event.tags}
+        if not used:
+            return
+        known = self._catalogue.tags
+        self._tags = {tag: known[tag] for tag in used if tag in known}
+        missing = used - self._tags.keys()
+        if missing:
+            self._tags.update(self._catalogue.look_up_tags(missing))
+
+    def _answered_already(self, append: Append) -> Appended | StoreError | None:
+        if append.follows is not None and append.follows.failed:
+            return PipelineBroken(f"an append to {append.stream!r} failed, and this one was decided upon it")
+        if append.idempotent and self._repetitions is not None:
+            return self._repetitions.first_result(append)
+        return None
+
+    def _refusal(self, append: Append) -> StoreError | None:
+        for part in append.parts:
+            error = self.check(part.stream, part.expected)
+            if error is not None:
+                return error
+        if append.condition is None:
+            return None
+        position = self._conflicts[append]
+        if position is None and self._pending is not None:
+            position = self._pending.first_conflict(append.condition)
+        return None if position is None else ConditionFailed(position, append.condition.after)
+
+    def _lay_out(self, append: Append) -> Appended:
+        left = append.count
+        done = []
+        for part in append.parts:
+            left -= len(part.events)
+            done.append(self._lay_out_part(part, append, left))
+        self.changed = self._unnoted = True
+        if self._repetitions is not None:
+            self._repetitions.add(append, done, self._recorded_at)
+        return Appended.together(done)
+
+    def _lay_out_part(self, part: AppendPart, append: Append, left: int) -> Appended:
+        """Lay out the rows of a part; `left` events of the append lie behind it."""
+        rows, position, previous = self._rows, self.head, self._hash
+        name, recorded_at = part.stream, self._recorded_at
         context = append.context
         causation, correlation = context.causation, context.correlation
         metadata = None if context.metadata is None else context.metadata.decode()
-        recorded_at = self._recorded_at
+        state = self.ensure_stream(name)
+        stream, version = state.id, state.version
         known = self._catalogue.types
-        for event in append.events:
+        remaining = left + len(part.events)
+        for event in part.events:
             position += 1
             version += 1
-            kind = known.get((event.type, event.schema)) or self._new_type(event.type, event.schema)
-            rows += (position, stream, version, kind, event.id, recorded_at, causation, correlation)
-            rows += (event.data.decode(), metadata)
-        self.head = position
-        self._streams[append.stream] = StreamState(stream, version)
-        return Appended(append.stream, Version(version), Position(position), len(append.events))
+            remaining -= 1
+            kind, schema, event_id, data = event.type, event.schema, event.id, event.data.decode()
+            tags = tags_text(event.tags) if event.tags else None
+            previous = next_hash(
+                previous,
+                (
+                    position,
+                    name,
+                    version,
+                    kind,
+                    schema,
+                    event_id,
+                    recorded_at,
+                    causation,
+                    correlation,
+                    data,
+                    metadata,
+                    tags,
+                    remaining,
+                ),
+            )
+            number = known.get((kind, schema)) or self._type(kind, schema)
+            rows += (position, stream, version, number, event_id, recorded_at, causation, correlation)
+            rows += (data, metadata, tags, remaining, previous)
+            if tags is not None:
+                self._event_tags += [(self._tag(tag), position) for tag in event.tags]
+            if self._pending is not None:
+                self._pending.add(position, event)
+        self.head, self._hash = position, previous
+        self._streams[name] = StreamState(stream, version, state.first, state.tombstoned)
+        return Appended(name, Version(version), Position(position), len(part.events))
 
-    def _new_stream(self, name: str) -> int:
-        number = self._next_stream
-        self._next_stream += 1
-        self._new_streams.append((name, number))
+    def _type(self, name: str, schema: int) -> int:
+        number = self._types.get((name, schema))
+        if number is None:
+            number = self._types[name, schema] = len(self._catalogue.types) + len(self._types) + 1
+            self._new_types.append((name, schema, number))
         return number
 
-    def _new_type(self, name: str, schema: int) -> int:
-        number = len(self._catalogue.types) + len(self._new_types) + 1
-        return self._new_types.setdefault((name, schema), number)
+    def _tag(self, name: str) -> int:
+        number = self._tags.get(name)
+        if number is None:
+            number = self._tags[name] = self._next_tag
+            self._next_tag += 1
+            self._new_tags.append((name, number))
+        return number
 
-    def _insert_events(self, connection: apsw.Connection) -> None:
+    def _insert(self, statement: str, rows: list[_Row]) -> None:
+        if rows:
+            self._connection.execute(statement, (msgspec.json.encode(rows).decode(),))
+            rows.clear()
+
+    def _insert_events(self) -> None:
         rows = self._rows
         start = 0
         for size, insert in _INSERTS:
             width = size * _COLUMNS
             while len(rows) - start >= width:
-                connection.execute(insert, rows[start : start + width])
+                self._connection.execute(insert, rows[start : start + width])
                 start += width
+        rows.clear()
 
 
-def _refusal(append: Append, version: int) -> StoreError | None:
-    if append.follows is not None and append.follows.failed:
-        return PipelineBroken(f"an append to {append.stream!r} failed, and this one was decided upon it")
-    if _holds(append.expected, version):
-        return None
-    expected = append.expected
-    wanted = expected.value if isinstance(expected, Expected) else f"version {expected}"
-    return WrongExpectedVersion(append.stream, wanted, version)
-
-
-def _holds(expected: ExpectedVersion, version: int) -> bool:
-    if expected is Expected.ANY:
-        return True
-    if expected is Expected.NO_STREAM:
-        return version == 0
-    if expected is Expected.EXISTS:
-        return version > 0
-    return expected == version
+_NO_STREAM: Final = StreamState(0, 0)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import apsw
 
 from headwater.errors import DuplicateEvent, InternalError, StorageFailed, StorageFull, StoreError
+from headwater.store.adapter import Append
 
 STORAGE: Final = (
     apsw.FullError,
@@ -36,14 +38,32 @@ def storage_failure(path: Path, error: apsw.Error) -> StorageFailed:
     return StorageFailed(f"{path}: the storage failed: {type(error).__name__}: {error}")
 
 
-def append_failure(stream: str, error: Exception) -> StoreError | InternalError:
+def append_failure(append: Append, error: Exception) -> StoreError | InternalError:
     """What a single append is answered when its own rows were refused."""
+    stream = append.stream
     failure: StoreError | InternalError
     if isinstance(error, apsw.ConstraintError) and "events.id" in str(error):
-        failure = DuplicateEvent(f"an event of the append to {stream!r} has an identifier that the log holds already")
+        failure = _duplicate(append)
     elif isinstance(error, apsw.TooBigError):
         failure = StorageFailed(f"an event of the append to {stream!r} is larger than SQLite can hold")
     else:
         failure = InternalError(f"the append to {stream!r} was refused: {type(error).__name__}: {error}")
     failure.__cause__ = error
     return failure
+
+
+def _duplicate(append: Append) -> DuplicateEvent:
+    """SQLite doesn't tell which id it was; one that comes twice in the append itself can be told."""
+    seen: set[bytes] = set()
+    for event in (event for part in append.parts for event in part.events):
+        if event.id in seen:
+            found = UUID(bytes=event.id)
+            return DuplicateEvent(
+                f"two events of the append to {append.stream!r} have the identifier {found}", id=found
+            )
+        seen.add(event.id)
+    if append.count > 1:
+        return DuplicateEvent(f"an event of the append to {append.stream!r} has an identifier that the log holds")
+    [only] = seen
+    found = UUID(bytes=only)
+    return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)

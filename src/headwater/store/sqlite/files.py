@@ -15,8 +15,9 @@ from headwater.store.sqlite.failure import storage_failure
 from headwater.store.sqlite.file import check_file
 from headwater.store.sqlite.lock import WriterLock
 from headwater.store.sqlite.reader import Readers
-from headwater.store.sqlite.schema import checked_version, prepare
+from headwater.store.sqlite.schema import SCHEMA_VERSION, checked_version, prepare
 from headwater.store.sqlite.writer import Writer
+from headwater.store.url import Durability
 
 _READERS: Final = 2
 
@@ -38,7 +39,16 @@ class Files:
         self._on_close: Final = on_close
 
     @classmethod
-    def for_writing(cls, path: Path, clock: Clock, *, create: bool, queue_limit: int, max_pages: int | None) -> Files:
+    def for_writing(
+        cls,
+        path: Path,
+        clock: Clock,
+        *,
+        create: bool,
+        durability: Durability,
+        queue_limit: int,
+        max_pages: int | None,
+    ) -> Files:
         """Open the store, and make it if there is none.
 
         Raises:
@@ -51,7 +61,7 @@ class Files:
             lock.acquire()
             undo.callback(lock.release)
             try:
-                connection = open_writer(path, max_pages=max_pages)
+                connection = open_writer(path, durability=durability, max_pages=max_pages)
                 undo.callback(_close_writer, connection)
                 prepare(connection, path)
                 writer = Writer(connection, path, clock, queue_limit)
@@ -78,8 +88,9 @@ class Files:
             readers = Readers(path, _READERS)
         except apsw.Error as error:
             raise storage_failure(path, error) from error
-        if version == 0:
-            raise NotAStore(f"{path}: this store has not been set up yet; open it for writing once")
+        if version < SCHEMA_VERSION:
+            state = "has not been set up yet" if version == 0 else f"has the older schema version {version}"
+            raise NotAStore(f"{path}: this store {state}; open it for writing once")
         return cls(path, readers, None, ExitStack())
 
     def close(self) -> None:

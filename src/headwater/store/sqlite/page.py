@@ -6,49 +6,45 @@ docstring for why. Text is carried as JSON strings, so the stored JSON comes bac
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import apsw
 import msgspec
 
 from headwater.errors import InternalError
-from headwater.store.model import StoredEvent, StreamInfo
-from headwater.types import Position, Version
+from headwater.store.chain import GENESIS, ChainHead, ChainLink
+from headwater.store.model import StoredEvent
+from headwater.store.page import Page, Selection
+from headwater.store.sqlite.selecting import places
 
-_EVENTS: Final = """
-SELECT json_array(
-    json_group_array(position), json_group_array(stream), json_group_array(version),
+_HEAD: Final = "(SELECT coalesce(max(position), 0) FROM events)"
+_COLUMNS: Final = """
+    json_group_array(place), json_group_array(position), json_group_array(stream), json_group_array(version),
     json_group_array(type), json_group_array(schema), json_group_array(data),
     group_concat(hex(id), ''), json_group_array(recorded_at),
-    json_group_array(hex(causation)), json_group_array(hex(correlation)), json_group_array(metadata)
-) FROM (
-    SELECT events.position AS position, streams.name AS stream, events.version AS version,
-           types.name AS type, types.schema AS schema, events.data AS data, events.id AS id,
-           events.recorded_at AS recorded_at, events.causation AS causation,
-           events.correlation AS correlation, events.metadata AS metadata
-    FROM events JOIN streams ON streams.id = events.stream JOIN types ON types.id = events.type
-    WHERE {where} ORDER BY {order} LIMIT ?
-)
+    json_group_array(hex(causation)), json_group_array(hex(correlation)), json_group_array(metadata),
+    json_group_array(tags), json_group_array(remaining)
 """
-_ALL: Final = _EVENTS.format(where="events.position > ?", order="events.position")
-_STREAM: Final = _EVENTS.format(
-    where="events.stream = (SELECT id FROM streams WHERE name = ?) AND events.version > ?", order="events.version"
-)
-_LAST: Final = _EVENTS.format(
-    where="events.stream = (SELECT id FROM streams WHERE name = ?)", order="events.version DESC"
-)
-_HEAD: Final = "SELECT coalesce(max(position), 0) FROM events"
-_STREAMS: Final = """
-SELECT json_group_array(json_array(name, version, first, last)) FROM (
-    SELECT streams.name AS name,
-           (SELECT max(version) FROM events WHERE stream = streams.id) AS version,
-           (SELECT position FROM events WHERE stream = streams.id ORDER BY version LIMIT 1) AS first,
-           (SELECT position FROM events WHERE stream = streams.id ORDER BY version DESC LIMIT 1) AS last
-    FROM streams WHERE streams.name > ? ORDER BY streams.name LIMIT ?
-)
+_ROWS: Final = """
+    SELECT found.place AS place, events.position AS position, streams.name AS stream, events.version AS version,
+           types.name AS type, types.schema AS schema, events.data AS data, events.id AS id,
+           events.recorded_at AS recorded_at, events.causation AS causation, events.correlation AS correlation,
+           events.metadata AS metadata, events.tags AS tags, events.remaining AS remaining, events.hash AS hash
+    FROM ({places}) AS found CROSS JOIN events ON events.position = found.position
+    JOIN streams ON streams.id = events.stream JOIN types ON types.id = events.type
+"""
+_PAGE: Final = f"SELECT json_array({_HEAD}, json_array({_COLUMNS})) FROM ({_ROWS})"  # noqa: S608 - constants only
+_LINKS: Final = f"SELECT json_array(json_array({_COLUMNS}), json_group_array(hex(hash))) FROM ({_ROWS})"  # noqa: S608
+_BY_POSITION: Final = "SELECT position AS place, position FROM events WHERE position > ? ORDER BY position LIMIT ?"
+_BY_ID: Final = "SELECT position AS place, position FROM events WHERE id IN (SELECT unhex(value) FROM json_each(?))"
+_ENDS: Final = """
+SELECT json_group_array(position) FROM events
+WHERE position IN (SELECT value FROM json_each(?)) AND remaining = 0
 """
 
 _Columns = tuple[
+    list[int],
     list[int],
     list[str],
     list[int],
@@ -60,39 +56,54 @@ _Columns = tuple[
     list[str | None],
     list[str | None],
     list[str | None],
+    list[str | None],
+    list[int],
 ]
-_columns: Final = msgspec.json.Decoder(_Columns)
-_streams: Final = msgspec.json.Decoder(list[tuple[str, int, int, int]])
+"""Of what `_COLUMNS` gives."""
+
+_page: Final = msgspec.json.Decoder(tuple[int, _Columns])
+_chain: Final = msgspec.json.Decoder(tuple[_Columns, list[str]])
+_integers: Final = msgspec.json.Decoder(list[int])
 _ID_BYTES: Final = 16
 
 
-def all_events(connection: apsw.Connection, after: int, limit: int) -> list[StoredEvent]:
-    """The next events above position `after`, at most `limit`, in order."""
-    return _events(_text(connection, _ALL, (after, limit)))
-
-
-def stream_events(connection: apsw.Connection, stream: str, after: int, limit: int) -> list[StoredEvent]:
-    """The next events of a stream above version `after`, at most `limit`, in order."""
-    return _events(_text(connection, _STREAM, (stream, after, limit)))
-
-
-def last_event(connection: apsw.Connection, stream: str) -> StoredEvent | None:
-    """The stream's last event, or None when it has none."""
-    found = _events(_text(connection, _LAST, (stream, 1)))
-    return found[0] if found else None
+def read(connection: apsw.Connection, selection: Selection, limit: int) -> Page:
+    """The first events of a selection."""
+    found = places(connection, selection, limit)
+    head, columns = _page.decode(_text(connection, _PAGE.format(places=found.sql), found.values))
+    events = _events(columns)
+    _check_order(columns[0], selection)
+    return Page(events if selection.stream is None else _linked(events, columns[0], selection.stream), head)
 
 
 def head(connection: apsw.Connection) -> int:
     """The highest position; 0 for an empty log."""
-    return int(_text(connection, _HEAD, ()))
+    return int(_text(connection, f"SELECT {_HEAD}", ()))
 
 
-def streams(connection: apsw.Connection, after: str, limit: int) -> list[StreamInfo]:
-    """The next streams by name above `after`, at most `limit`, in the order of their names."""
-    return [
-        StreamInfo(name, Version(version), Position(first), Position(last))
-        for name, version, first, last in _streams.decode(_text(connection, _STREAMS, (after, limit)))
-    ]
+def events_by_id(connection: apsw.Connection, ids: Iterable[bytes]) -> list[StoredEvent]:
+    """Those events that have one of the ids, in no order."""
+    wanted = msgspec.json.encode([one.hex() for one in ids]).decode()
+    _, columns = _page.decode(_text(connection, _PAGE.format(places=_BY_ID), (wanted,)))
+    return _events(columns)
+
+
+def ends(connection: apsw.Connection, positions: Sequence[int]) -> set[int]:
+    """Those of the positions at which an append ends."""
+    wanted = msgspec.json.encode(positions).decode()
+    return set(_integers.decode(_text(connection, _ENDS, (wanted,))))
+
+
+def chain(connection: apsw.Connection, after: int, limit: int) -> list[ChainLink]:
+    """The next events above position `after` with what is stored as their hashes."""
+    columns, hashes = _chain.decode(_text(connection, _LINKS.format(places=_BY_POSITION), (after, limit)))
+    return list(map(ChainLink, _events(columns), map(_bytes, hashes)))
+
+
+def chain_head(connection: apsw.Connection) -> ChainHead:
+    """Where the chain ends, as it was noted; at its beginning if the note is gone."""
+    rows = connection.execute("SELECT position, hash FROM chain").fetchall()
+    return ChainHead(*msgspec.convert(rows[0], tuple[int, bytes])) if rows else ChainHead(0, GENESIS)
 
 
 def _text(connection: apsw.Connection, query: str, values: tuple[apsw.SQLiteValue, ...]) -> str:
@@ -101,13 +112,9 @@ def _text(connection: apsw.Connection, query: str, values: tuple[apsw.SQLiteValu
     return str(value)
 
 
-def _events(text: str) -> list[StoredEvent]:
-    positions, names, versions, kinds, schemas, data, ids, times, causations, correlations, metadata = _columns.decode(
-        text
-    )
-    # SQLite gathers a column in the order of the subquery, but doesn't promise it.
-    if versions != sorted(versions) and positions != sorted(positions):
-        raise InternalError("SQLite returned a page out of order")
+def _events(columns: _Columns) -> list[StoredEvent]:
+    _, positions, names, versions, kinds, schemas, data, ids, times, *contexts, tags, remaining = columns
+    causations, correlations, metadata = contexts
     return list(
         map(
             StoredEvent,
@@ -122,8 +129,25 @@ def _events(text: str) -> list[StoredEvent]:
             map(_bytes, causations),
             map(_bytes, correlations),
             metadata,
+            map(_tags, tags),
+            remaining,
         )
     )
+
+
+def _check_order(found: list[int], selection: Selection) -> None:
+    """SQLite gathers a column in the order of the subquery, but doesn't promise it."""
+    if found != sorted(found, reverse=selection.backwards):
+        raise InternalError("SQLite returned a page out of order")
+
+
+def _linked(events: list[StoredEvent], versions: list[int], stream: str) -> list[StoredEvent]:
+    """Have the events that were linked into the stream look so."""
+    for index, event in enumerate(events):
+        if event.stream != stream:
+            origin = (event.stream, event.version)
+            events[index] = msgspec.structs.replace(event, stream=stream, version=versions[index], linked_from=origin)
+    return events
 
 
 def _split(ids: str) -> list[bytes]:
@@ -133,3 +157,7 @@ def _split(ids: str) -> list[bytes]:
 
 def _bytes(text: str | None) -> bytes | None:
     return bytes.fromhex(text) if text else None
+
+
+def _tags(text: str | None) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()

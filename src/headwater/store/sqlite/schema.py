@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 import apsw
 
 from headwater.errors import NewerSchema, NotAStore, StorageFailed
+from headwater.store.sqlite import migration_2
 
 APPLICATION_ID: Final = 0x48445752
 """Stands in the header of each file that is an event store: the letters HDWR."""
@@ -57,7 +59,12 @@ BEGIN
 END;
 """
 
-MIGRATIONS: Final = (_VERSION_1,)
+
+def _version_1(connection: apsw.Connection) -> None:
+    connection.execute(_VERSION_1)
+
+
+MIGRATIONS: Final[tuple[Callable[[apsw.Connection], None], ...]] = (_version_1, migration_2.migrate)
 """Migration n (counted from 1) leads to schema version n. Released ones are never edited, only added to."""
 
 SCHEMA_VERSION: Final = len(MIGRATIONS)
@@ -108,10 +115,10 @@ def require_known(version: int, path: Path) -> None:
         )
 
 
-def _migrate(connection: apsw.Connection, number: int, migration: str) -> None:
+def _migrate(connection: apsw.Connection, number: int, migration: Callable[[apsw.Connection], None]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(migration)
+        migration(connection)
         connection.pragma("application_id", APPLICATION_ID)
         connection.pragma("user_version", number)
         connection.execute("COMMIT")

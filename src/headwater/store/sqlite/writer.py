@@ -6,30 +6,38 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import apsw
 
 from headwater.clock import Clock
-from headwater.errors import HeadwaterError, StoreClosed, StoreOverloaded
+from headwater.errors import HeadwaterError, InternalError, StoreClosed, StoreError, StoreOverloaded
 from headwater.store.adapter import Append
 from headwater.store.model import Appended
+from headwater.store.sqlite import page
 from headwater.store.sqlite.catalogue import Catalogue
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.failure import STORAGE, append_failure, storage_failure
+from headwater.store.sqlite.task import Task
 
 _GROUP_EVENTS: Final = 10_000
 _GROUP_BYTES: Final = 4 * 1024 * 1024
 _REMEMBERED_STREAMS: Final = 100_000
 
-Outcome = Appended | HeadwaterError
+Work = Append | Task[Any]
+"""What may be queued. A task's result is as its own answer wants it."""
 
 
 class Answer(NamedTuple):
-    """What became of an append."""
+    """What became of an append or a task.
 
-    append: Append
-    outcome: Outcome
+    Attributes:
+        work: which one.
+        outcome: `Appended`, a task's own result, or the error.
+    """
+
+    work: Work
+    outcome: object
 
 
 class Statistics(NamedTuple):
@@ -37,7 +45,7 @@ class Statistics(NamedTuple):
 
     Attributes:
         commits: transactions that wrote something.
-        appends: appends that were committed.
+        appends: appends that were committed, or had been already.
         events: events that were committed.
         refused: appends that failed, for whatever reason.
     """
@@ -69,7 +77,7 @@ class Writer:
         self._path: Final = path
         self._clock: Final = clock
         self._queue_limit: Final = queue_limit
-        self._queue: deque[Append] = deque()
+        self._queue: deque[Work] = deque()
         self._lock = threading.Lock()
         self._wake = threading.Lock()  # released by whoever finds the thread asleep
         self._wake.acquire()
@@ -77,7 +85,8 @@ class Writer:
         self._closing = False
         self._stale = False
         self._catalogue = Catalogue(connection, _REMEMBERED_STREAMS)
-        self._head, self._recorded_at = _last_event(connection)
+        self._chain = page.chain_head(connection)
+        self._recorded_at = _last_time(connection)
         self.steps = 0  # rises while the thread gets on; see `courtesy`
         self.statistics = Statistics(0, 0, 0, 0)
         self._thread: threading.Thread | None = None
@@ -92,8 +101,8 @@ class Writer:
         self._thread = threading.Thread(target=self._work, args=(deliver,), name="headwater-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, append: Append) -> None:
-        """Queue an append. Never blocks.
+    def submit(self, work: Work) -> None:
+        """Queue an append or a task. Never blocks.
 
         Raises:
             StoreClosed: the writer is closing.
@@ -104,7 +113,7 @@ class Writer:
                 raise StoreClosed(f"{self._path}: the store is closed")
             if len(self._queue) >= self._queue_limit:
                 raise StoreOverloaded(f"{self._path}: {self._queue_limit:,} appends wait already, as many as may")
-            self._queue.append(append)
+            self._queue.append(work)
             if self._asleep:
                 self._asleep = False
                 self._wake.release()
@@ -144,40 +153,40 @@ class Writer:
             self._wake.acquire()
         return True
 
-    def _take(self) -> list[Append]:
+    def _take(self) -> list[Work]:
         queue = self._queue
         group = [queue.popleft()]
-        events = len(group[0].events)
-        size = _size(group[0])
+        events, size = _weight(group[0])
         while queue and events < _GROUP_EVENTS and size < _GROUP_BYTES:
-            events += len(queue[0].events)
-            size += _size(queue[0])
+            more, larger = _weight(queue[0])
+            events, size = events + more, size + larger
             if events > _GROUP_EVENTS:
                 break
             group.append(queue.popleft())
         return group
 
-    def _settle(self, group: list[Append]) -> list[Answer]:
-        """Commit the group, or as much of it as can be, and say what became of each append."""
+    def _settle(self, group: list[Work]) -> list[Answer]:
+        """Commit the group, or as much of it as can be, and say what became of each."""
         try:
             answers = self._transact(group)
         except STORAGE as error:
             self._stale = True
-            answers = [Answer(append, storage_failure(self._path, error)) for append in group]
-        except Exception as error:  # noqa: BLE001 - the thread must live on, and every append must be answered
+            answers = [Answer(work, storage_failure(self._path, error)) for work in group]
+        except Exception as error:  # noqa: BLE001 - the thread must live on, and everything must be answered
             if len(group) > 1:
                 return self._settle_singly(group)
-            answers = [Answer(append, append_failure(append.stream, error)) for append in group]
-        for append, outcome in answers:
-            append.failed = not isinstance(outcome, Appended)
-            append.follows = None  # it has been looked at; a chain of old appends must not be kept alive
+            answers = [Answer(group[0], _failure(group[0], error))]
+        for work, outcome in answers:
+            if isinstance(work, Append):
+                work.failed = not isinstance(outcome, Appended)
+                work.follows = None  # it has been looked at; a chain of old appends must not be kept alive
         return answers
 
-    def _settle_singly(self, group: list[Append]) -> list[Answer]:
+    def _settle_singly(self, group: list[Work]) -> list[Answer]:
         """One append of the group spoils its transaction: give each its own, so that only the guilty one fails."""
-        return [answer for append in group for answer in self._settle([append])]
+        return [answer for work in group for answer in self._settle([work])]
 
-    def _transact(self, group: list[Append]) -> list[Answer]:
+    def _transact(self, group: list[Work]) -> list[Answer]:
         connection = self._connection
         try:
             self.steps += 1
@@ -185,18 +194,31 @@ class Writer:
             self.steps += 1
             self._refresh()
             recorded_at = max(self._recorded_at, self._clock.wall() // 1_000)
-            draft = Draft(self._catalogue, self._head, recorded_at)
-            draft.load(group)
-            answers = [Answer(append, draft.add(append)) for append in group]
-            draft.insert(connection)
-            connection.execute("ROLLBACK" if draft.empty else "COMMIT")
+            draft = Draft(connection, self._catalogue, self._chain, recorded_at)
+            draft.load(
+                [work for work in group if isinstance(work, Append)],
+                [name for work in group if isinstance(work, Task) for name in work.streams],
+            )
+            answers = [Answer(work, self._do(work, draft)) for work in group]
+            draft.flush()
+            connection.execute("COMMIT" if draft.changed else "ROLLBACK")
         except BaseException:
             self._roll_back()
             raise
-        draft.adopt()
-        self._head = draft.head
         self._recorded_at = recorded_at
+        self._chain = draft.adopt()
         return answers
+
+    def _do(self, work: Work, draft: Draft) -> object:
+        if isinstance(work, Append):
+            return draft.add(work)
+        draft.flush()
+        try:
+            result: object = work.run(self._connection, draft)
+        except StoreError as error:
+            return error
+        draft.changed = True
+        return result
 
     def _roll_back(self) -> None:
         try:
@@ -209,30 +231,42 @@ class Writer:
         """After the storage has failed, trust nothing but the file."""
         if self._stale:
             self._catalogue.reload()
-            self._head, self._recorded_at = _last_event(self._connection)
+            self._chain = page.chain_head(self._connection)
+            self._recorded_at = _last_time(self._connection)
             self._stale = False
 
     def _count(self, answers: list[Answer]) -> None:
         commits, appends, events, refused = self.statistics
         done = [outcome.count for _, outcome in answers if isinstance(outcome, Appended)]
+        failed = sum([isinstance(outcome, HeadwaterError) for _, outcome in answers])
         self.statistics = Statistics(
-            commits + bool(done), appends + len(done), events + sum(done), refused + len(answers) - len(done)
+            commits + (failed < len(answers)), appends + len(done), events + sum(done), refused + failed
         )
 
 
-def _size(append: Append) -> int:
-    events = append.events
-    if len(events) == 1:
-        return len(events[0].data)
-    return sum([len(event.data) for event in events])
-
-
-def _last_event(connection: apsw.Connection) -> tuple[int, int]:
-    """The position and the time of the last event; zeros when there is none."""
-    rows = connection.execute("SELECT position, recorded_at FROM events ORDER BY position DESC LIMIT 1").fetchall()
-    if not rows:
+def _weight(work: Work) -> tuple[int, int]:
+    """How many events a piece of work has, and how many bytes their data."""
+    if isinstance(work, Task):
         return 0, 0
-    [(position, recorded_at)] = rows
-    assert isinstance(position, int)  # noqa: S101 - tells the type checker what the table's STRICT says
-    assert isinstance(recorded_at, int)  # noqa: S101
-    return position, recorded_at
+    parts = work.parts
+    if len(parts) == 1 and len(parts[0].events) == 1:
+        return 1, len(parts[0].events[0].data)
+    sizes = [len(event.data) for part in parts for event in part.events]
+    return len(sizes), sum(sizes)
+
+
+def _failure(work: Work, error: Exception) -> HeadwaterError:
+    """What a single piece of work is answered when SQLite refused it for a reason of its own."""
+    if isinstance(work, Append):
+        return append_failure(work, error)
+    failure = InternalError(f"a change was refused: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure
+
+
+def _last_time(connection: apsw.Connection) -> int:
+    """The time of the last event; 0 when there is none."""
+    rows = connection.execute("SELECT recorded_at FROM events ORDER BY position DESC LIMIT 1").fetchall()
+    recorded_at = rows[0][0] if rows else 0
+    assert isinstance(recorded_at, int)  # noqa: S101 - tells the type checker what the table's STRICT says
+    return recorded_at

@@ -1,0 +1,56 @@
+"""What all parts of the facade share."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from headwater.clock import Clock, SystemClock
+from headwater.codec import Codec
+from headwater.store.adapter import StoreAdapter
+from headwater.store.decoding import EventDecoder
+from headwater.telemetry import Telemetry
+from headwater.types import IdSource
+
+
+class StoreBase:
+    """A backend that is open, and what is needed to speak with it.
+
+    Args:
+        adapter: the backend, open.
+        codec: knows the classes of all events.
+        clock: for event identifiers; the system's by default.
+        telemetry: who wants to know; nobody by default.
+    """
+
+    def __init__(
+        self,
+        adapter: StoreAdapter,
+        codec: Codec,
+        *,
+        clock: Clock | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self.adapter: Final = adapter
+        self.codec: Final = codec
+        self.clock: Final = clock
+        self.telemetry: Final = telemetry or Telemetry(clock)
+        self._loop: Final = asyncio.get_running_loop()
+        self._ids: Final = IdSource(clock.wall)
+        self._decoder: Final = EventDecoder(codec)
+        self._closed = False
+
+    @property
+    def durability(self) -> str:
+        """How durable an append is when it is answered.
+
+        `full`: it is on the disk. `relaxed`: it survives the process, but the last ones may be lost with the machine.
+        `none`: it is lost when the store is closed.
+        """
+        return self.adapter.durability
+
+    @property
+    def location(self) -> str:
+        """Where the events lie, for people: a file or a URL without secrets."""
+        return self.adapter.location

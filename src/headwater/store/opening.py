@@ -1,0 +1,25 @@
+"""From a URL to a backend that is open."""
+
+from __future__ import annotations
+
+from headwater.clock import Clock
+from headwater.store.adapter import StoreAdapter
+from headwater.store.memory import MemoryAdapter
+from headwater.store.sqlite.adapter import SqliteAdapter
+from headwater.store.url import Durability, parse_url
+
+
+async def open_adapter(
+    url: str, *, clock: Clock | None, read_only: bool, create: bool, durability: Durability | None
+) -> StoreAdapter:
+    """Open the backend that a URL names. See `EventStore.open`."""
+    parsed = parse_url(url)
+    if parsed.path is None:
+        return MemoryAdapter(clock)
+    return await SqliteAdapter.open(
+        parsed.path,
+        clock=clock,
+        read_only=read_only,
+        create=create,
+        durability=durability or parsed.durability or "full",
+    )
