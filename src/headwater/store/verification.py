@@ -11,6 +11,8 @@ from headwater.store.base import StoreBase
 from headwater.store.chain import Break, ChainHead, Checker
 
 _PAGE: Final = 1_000
+_LOWEST: Final = -(2**63)
+"""Somebody may have inserted events before the first one."""
 
 
 class Verification(msgspec.Struct, frozen=True):
@@ -50,18 +52,17 @@ async def verify(
     noted = ChainHead()
     while await _read_on(store, checker, progress):
         noted = await store.adapter.chain_head()  # of a later moment than what was read: never lower in a whole log
-        if noted.position <= checker.head.position:
+        if noted.position <= checker.head.position or not await store.adapter.read_chain(checker.head.position, 1):
             break
     checker.finish(noted)
     return Verification(checker.head, checker.broken)
 
 
 async def _read_on(store: StoreBase, checker: Checker, progress: Callable[[int], None] | None) -> bool:
-    """Check all that there is behind what was checked. False once there is no sense in going on."""
-    before = checker.head.position
-    while links := await store.adapter.read_chain(checker.head.position, _PAGE):
+    """Check all that there is behind what was checked. False once the chain is broken."""
+    while links := await store.adapter.read_chain(checker.head.position or _LOWEST, _PAGE):
         if not checker.follow(links):
             return False
         if progress is not None:
             progress(checker.head.position)
-    return before == 0 or checker.head.position > before
+    return True
