@@ -30,11 +30,12 @@ def verify_command(
     ] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Compare every event with the hash that was made when it was appended.
+    """Check every event against its hash.
 
-    Names the first event that was altered, removed, inserted or moved, and ends with exit code 1. Prints the hash
-    of the last event: keep it somewhere else, and give it back with --head the next time. Without that nobody can see
-    a change by somebody who has computed all hashes anew.
+    Each event has a hash, made when it was appended, that covers the one before it too. Names the first event that was
+    altered, removed, inserted or moved, and ends with exit code 1. Prints the hash of the last event: keep it somewhere
+    else, and give it back with --head the next time. Without that nobody can see a change by somebody who has computed
+    all hashes anew.
     """
     found = asyncio.run(_verify(database, [_hash(text) for text in head or ()]))
     broken = found.broken
