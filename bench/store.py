@@ -21,8 +21,7 @@ import uvloop
 from bench.peers import figures
 from bench.peers.bare_sqlite import STREAMS, BareSqlite
 from bench.result import Result
-from headwater import Event, EventStore
-from headwater.codec import Codec, TypeRegistry
+from headwater import Codec, Event, EventStore
 from headwater.store.sqlite.connection import open_reader
 
 RUNS = 3
@@ -90,9 +89,7 @@ async def _on_store(path: Path, work: Work) -> tuple[float, Times]:
 
 
 async def _open(path: Path) -> EventStore:
-    types = TypeRegistry()
-    types.register(Deposited, Deposited.type_name, Deposited.tagger)
-    return await EventStore.open(f"sqlite:///{path}", Codec(types))
+    return await EventStore.open(f"sqlite:///{path}", Codec.of(Deposited))
 
 
 async def _one_client(store: EventStore, count: int, size: int) -> tuple[float, Times]:

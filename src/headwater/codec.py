@@ -7,7 +7,7 @@ renamed, the log stays readable. The bytes are JSON (by msgspec), so that any ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -112,8 +112,17 @@ class TypeRegistry:
         return sorted(str(name) for name in self._class_by_name)
 
 
+class NamedType(Protocol):
+    """A class that says itself what it is called in the log, as classes of events do."""
+
+    type_name: ClassVar[TypeName]
+    tagger: ClassVar[Tagger | None]
+
+
 class Codec:
     """Encodes and decodes the values of one registry. Safe to use from any thread.
+
+    A subclass may write values otherwise, as long as what it writes is JSON text.
 
     Args:
         types: the classes that it may meet.
@@ -123,6 +132,18 @@ class Codec:
         self.types: Final = types or TypeRegistry()
         self._encoder = msgspec.json.Encoder()
         self._decoders: dict[TypeName, msgspec.json.Decoder[object]] = {}
+
+    @classmethod
+    def of(cls, *classes: type[NamedType]) -> Self:
+        """A codec for classes of events, which have their names and tags with them.
+
+        Raises:
+            DefinitionError: two of them have the same name and schema version.
+        """
+        types = TypeRegistry()
+        for one in classes:
+            types.register(one, one.type_name, one.tagger)
+        return cls(types)
 
     def encode(self, value: object) -> tuple[TypeName, bytes]:
         """The value's type name and its JSON.
