@@ -23,6 +23,7 @@ APPEND: Final = SpanName("headwater", "store", "append")
 """One `append`, from the call to its answer. Metadata: stream, events; at the end also position and version."""
 
 _NOWHERE: Final = Context()
+_REMEMBERED_TAGS: Final = 10_000
 
 
 class StreamAppend(msgspec.Struct, frozen=True):
@@ -54,6 +55,7 @@ class AppendingStore(StoreBase):
     ) -> None:
         super().__init__(adapter, codec, clock=clock, telemetry=telemetry)
         self._turn: Final = asyncio.Lock()
+        self._tags: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
         self._in_line = 0
 
     async def append(
@@ -249,11 +251,20 @@ class AppendingStore(StoreBase):
         for index, event in enumerate(events):
             (name, schema), data = encode(event)
             tagger = tagger_of(type(event))
-            own = tags if tagger is None else check_tags((*tags, *tagger(event)))
+            own = tags if tagger is None else self._checked_tags((*tags, *tagger(event)))
             encoded.append(
                 NewEvent(name, schema, data, new_id().to_bytes(16) if ids is None else ids[index].bytes, own)
             )
         return encoded
+
+    def _checked_tags(self, tags: tuple[str, ...]) -> tuple[str, ...]:
+        """The same events have the same tags again and again: what was checked is remembered for a while."""
+        checked = self._tags.get(tags)
+        if checked is None:
+            if len(self._tags) >= _REMEMBERED_TAGS:
+                self._tags.clear()
+            checked = self._tags[tags] = check_tags(tags)
+        return checked
 
     async def _submit_in_turn(self, append: Append) -> None:
         """Queue the append, behind all that had to wait for room before it."""

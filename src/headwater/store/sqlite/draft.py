@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, TypeVar
 
 import apsw
@@ -51,6 +51,7 @@ class Draft:
         "_connection",
         "_event_tags",
         "_hash",
+        "_known_tags",
         "_new_streams",
         "_new_tags",
         "_new_types",
@@ -77,6 +78,7 @@ class Draft:
         self._event_tags: list[tuple[int, int]] = []
         self._streams: dict[str, StreamState] = {}
         self._tags: dict[str, int] = {}
+        self._known_tags: dict[tuple[str, ...], tuple[str | None, Sequence[int]]] = {}
         self._types: dict[tuple[str, int], int] = {}
         self._new_streams: list[tuple[str, int]] = []
         self._new_tags: list[tuple[str, int]] = []
@@ -232,7 +234,7 @@ class Draft:
             version += 1
             remaining -= 1
             kind, schema, event_id, data = event.type, event.schema, event.id, event.data.decode()
-            tags = tags_text(event.tags) if event.tags else None
+            tags, numbers = self._tags_of(event.tags) if event.tags else _NO_TAGS
             previous = next_hash(
                 previous,
                 (
@@ -254,8 +256,8 @@ class Draft:
             number = known.get((kind, schema)) or self._type(kind, schema)
             rows += (position, stream, version, number, event_id, recorded_at, causation, correlation)
             rows += (data, metadata, tags, remaining, previous)
-            if tags is not None:
-                self._event_tags += [(self._tag(tag), position) for tag in event.tags]
+            for tag in numbers:
+                self._event_tags.append((tag, position))
             if self._pending is not None:
                 self._pending.add(position, event)
         self.head, self._hash = position, previous
@@ -268,6 +270,13 @@ class Draft:
             number = self._types[name, schema] = len(self._catalogue.types) + len(self._types) + 1
             self._new_types.append((name, schema, number))
         return number
+
+    def _tags_of(self, names: tuple[str, ...]) -> tuple[str | None, Sequence[int]]:
+        """The text and the numbers of an event's tags; events of one transaction often have the same."""
+        found = self._known_tags.get(names)
+        if found is None:
+            found = self._known_tags[names] = (tags_text(names), [self._tag(name) for name in names])
+        return found
 
     def _tag(self, name: str) -> int:
         number = self._tags.get(name)
@@ -294,3 +303,4 @@ class Draft:
 
 
 _NO_STREAM: Final = StreamState(0, 0)
+_NO_TAGS: Final[tuple[None, tuple[()]]] = (None, ())
