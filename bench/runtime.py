@@ -20,8 +20,8 @@ from bench.result import Result
 from headwater import GenServer, Pid, System
 
 RUNS = 5
-BURST = 100
-"""Casts between two turns of the event loop."""
+BURST = 250
+"""Casts between two turns of the event loop: about as many as a process handles in one turn."""
 
 _SCRIPT = Path(__file__).parent / "peers" / "processes.exs"
 

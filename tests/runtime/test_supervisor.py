@@ -531,7 +531,7 @@ def test_keywords_capacity_and_timeout_reach_the_process() -> None:
         gate = asyncio.Event()
         child = Child(Worker, "a", keywords={"log": []}, name="a", capacity=3)
         team = await system.start(Supervisor, [child])
-        assert system.named(Worker, "a").process.mailbox.capacity == 3
+        assert system.named(Worker, "a").process.capacity == 3
         starting = asyncio.create_task(team.call(Supervisor.start_child, Child(Slow, gate, timeout=2.0)))
         await settle()
         clock.advance(2.0)

@@ -32,7 +32,7 @@ import msgspec
 
 from headwater.errors import MutableMessage
 from headwater.runtime.introspect_mailbox import watch_mailbox
-from headwater.runtime.message import Message
+from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.process import STOP, SYSTEM, Process
 
 _ATOMS: Final = (
@@ -64,7 +64,7 @@ def _take_the_long_way(_: str, __: object) -> None:
 
 
 def _check(process: Process, message: Message) -> None:
-    handler, arguments, keywords, _ = message
+    handler, (arguments, keywords) = message[0], arguments_of(message)
     if handler in (SYSTEM, STOP):
         return
     named = [*((f"argument {number}", value) for number, value in enumerate(arguments)), *keywords.items()]

@@ -51,6 +51,7 @@ class GenServer:
         overflow: what happens to those beyond; see `mailbox.Overflow`.
         restart: when a supervisor brings it back, unless its `Child` says otherwise.
         shutdown: how a supervisor ends it, unless its `Child` says otherwise.
+        handlers: the class's public methods. Used by the runtime.
     """
 
     trap_exit: bool = False
@@ -58,13 +59,13 @@ class GenServer:
     overflow: ClassVar[Overflow] = "reject"
     restart: ClassVar[Restart] = "permanent"
     shutdown: ClassVar[ShutdownForm] = 5.0
-    _handlers: ClassVar[HandlerTable]  # set for each subclass
+    handlers: ClassVar[HandlerTable]  # set for each subclass
     process_label: str | None = None
     __process: Process | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        cls._handlers = HandlerTable(cls, _RESERVED)
+        cls.handlers = HandlerTable(cls, _RESERVED)
 
     # --- what a subclass defines -----------------------------------------------------------------------------
 
@@ -128,7 +129,7 @@ class GenServer:
         In `init` it is the way to become ready at once and load the state afterwards. It may be chained.
         """
         process = cast("GenServer", self)._cell  # noqa: SLF001 - it is this object's own
-        process.continue_with((process.handlers[method], arguments, keywords, None))
+        process.continue_with((process.handlers.find(method), arguments, keywords, None))
 
     def wait_for_message(self, seconds: float, otherwise: object) -> None:
         """Handle the message `otherwise` if no message comes in so many seconds. Any message ends the wait."""
@@ -173,11 +174,6 @@ class GenServer:
     def exit_message(self, sender: Ties | None, reason: Reason) -> object:
         """What an exit signal is as a message. Used by the runtime."""
         return Exited(Pid(sender) if isinstance(sender, Process) else None, reason)
-
-    @classmethod
-    def handlers(cls) -> HandlerTable:
-        """The class's public methods. Used by the runtime."""
-        return cls._handlers
 
     @property
     def _cell(self) -> Process:

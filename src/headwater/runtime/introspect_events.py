@@ -9,7 +9,7 @@ import msgspec
 
 from headwater.runtime.exits import Reason, describe
 from headwater.runtime.introspect_state import spoken
-from headwater.runtime.message import Message
+from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.process import Process
 
 EventKind: TypeAlias = Literal["in", "out", "noreply", "continue", "code_change", "terminate"]
@@ -66,8 +66,9 @@ class EventObserver:
         process = self._process
         event_kind, now = cast("EventKind", kind), process.node.clock.monotonic()
         if kind in _WITH_MESSAGE:
-            handler, arguments, keywords, _ = cast("Message", subject)
+            message = cast("Message", subject)
+            arguments, keywords = arguments_of(message)
             said = (*arguments, *keywords.values())
-            self.receive(ProcessEvent(process.label, event_kind, now, handler.name, said))
+            self.receive(ProcessEvent(process.label, event_kind, now, message[0].name, said))
         else:
             self.receive(ProcessEvent(process.label, event_kind, now, subject=subject))

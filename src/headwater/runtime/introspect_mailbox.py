@@ -24,7 +24,7 @@ class WatchedMailbox(Mailbox[Message]):
 
     def __init__(self, process: Process, check: Check | None = None) -> None:
         plain = process.mailbox
-        super().__init__(max(1, plain.capacity), plain.overflow)
+        super().__init__(process.capacity, process.server.overflow)
         self.dropped = plain.dropped
         self._check: Check | None = None
         self._now = process.node.clock.monotonic
@@ -67,4 +67,4 @@ def watch_mailbox(process: Process, check: Check | None = None) -> None:
     Whoever does so adds an observer too: then a turn that is under way ends, and takes no more from the old one.
     """
     if process.alive and not isinstance(process.mailbox, WatchedMailbox):
-        process.mailbox = WatchedMailbox(process, check)
+        process.use(WatchedMailbox(process, check))

@@ -105,16 +105,17 @@ class Node:
 
     Attributes:
         inline_turns: how many more calls may run in their callers' turns before the event loop has to run.
+        numbers: each is given to one process or one monitor of this system.
         processes: all living processes, oldest first.
     """
 
     __slots__ = (
-        "_numbers",
         "clock",
         "debug",
         "inline_turns",
         "loop",
         "names",
+        "numbers",
         "processes",
         "rng",
         "run_queue",
@@ -140,11 +141,7 @@ class Node:
         self.signals = SignalQueue()
         self.processes: dict[Runnable, None] = {}
         self.inline_turns = INLINE_TURNS
-        self._numbers = itertools.count(1)
-
-    def next_number(self) -> int:
-        """A number that no process and no monitor of this system has had yet."""
-        return next(self._numbers)
+        self.numbers = itertools.count(1)
 
     def detach(self, task: asyncio.Task[None], label: str) -> None:
         """Cancel the task of a process that has ended; report it if it doesn't end for that."""

@@ -10,7 +10,6 @@ from typing import Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overlo
 from headwater.errors import CallingSelf, DeadlineExceeded, Rejected
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
-from headwater.runtime.message import NOTHING
 from headwater.runtime.process import IDLE, RUNNING, WATCHFUL, Process, current
 from headwater.runtime.reply import Deferred
 
@@ -18,6 +17,9 @@ ServerT_co = TypeVar("ServerT_co", covariant=True)
 ServerT = TypeVar("ServerT")
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
+
+NONE_GIVEN: Final = object()
+"""Stands for the first argument where there is none."""
 
 CALL_TIMEOUT: Final = 5.0
 """Seconds that a call waits for its answer, unless `within` says otherwise."""
@@ -93,7 +95,10 @@ class Pid(Generic[ServerT_co]):
             CallingSelf: the process called itself.
         """
         process = self._process
-        handler = process.handlers[method]
+        try:
+            handler = process.handlers.known[method]
+        except KeyError:
+            handler = process.handlers.find(method)
         if process.state == IDLE and handler.is_sync and process.node.inline_turns:
             # All that `take_turn` does for a message, for the one case that is worth writing out.
             process.node.inline_turns -= 1
@@ -138,7 +143,7 @@ class Pid(Generic[ServerT_co]):
             ProcessDown, UnknownMethod, MailboxFull, CallingSelf: as `call` does; at once, where it is known at once.
         """
         process = self._process
-        handler = process.handlers[method]
+        handler = process.handlers.find(method)
         if process.state != IDLE or not handler.is_sync or not process.node.inline_turns:
             return cast("asyncio.Future[Answer]", self._request(handler, arguments, keywords))
         process.node.inline_turns -= 1
@@ -159,12 +164,26 @@ class Pid(Generic[ServerT_co]):
         cast("Deferred[Answer]", deferred).attach(future)
         return future
 
+    @overload
+    def cast(
+        self: Pid[ServerT],
+        method: Callable[Concatenate[ServerT, Arguments], Coroutine[object, object, object]],
+        /,
+        *arguments: Arguments.args,
+        **keywords: Arguments.kwargs,
+    ) -> None: ...
+
+    @overload
     def cast(
         self: Pid[ServerT],
         method: Callable[Concatenate[ServerT, Arguments], object],
         /,
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
+    ) -> None: ...
+
+    def cast(
+        self, method: Callable[..., object], argument: object = NONE_GIVEN, /, *more: object, **keywords: object
     ) -> None:
         """Let the process run one of its public methods, without waiting and without an answer.
 
@@ -175,19 +194,25 @@ class Pid(Generic[ServerT_co]):
             UnknownMethod: the class has no such public method.
         """
         process = self._process
-        mailbox = process.mailbox
-        if len(mailbox) < mailbox.capacity:  # there is no room in an ended process's mailbox
+        try:
+            handler = process.handlers.known[method]
+        except KeyError:
+            handler = process.handlers.find(method)
+        if more or keywords or argument is NONE_GIVEN:
+            process.post((handler, () if argument is NONE_GIVEN else (argument, *more), keywords, None))
+        elif process.room > 0:
             # What `Process.post` does, for the case that is worth writing out.
-            mailbox.append((process.handlers[method], arguments, keywords or NOTHING, None))
+            process.room -= 1
+            process.queue((handler, argument, None, None))
             if process.state <= WATCHFUL:
                 process.wake()
         else:
-            process.post((process.handlers[method], arguments, keywords, None))
+            process.post((handler, argument, None, None))
 
     def send(self, message: object) -> None:
         """Send a plain message, for the process's `handle_info`. Dropped like a cast."""
         process = self._process
-        process.post((process.handlers.info, (message,), NOTHING, None))
+        process.post((process.handlers.info, message, None, None))
 
     def exit(self, reason: Reason) -> None:
         """Send the process an exit signal, from outside of any process.

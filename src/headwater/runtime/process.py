@@ -18,7 +18,7 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from types import CoroutineType
-from typing import Final, Protocol, TypeAlias, cast
+from typing import ClassVar, Final, Protocol, TypeAlias, cast
 
 from headwater.clock import Timer
 from headwater.errors import DeadlineExceeded, MailboxFull, ProcessDown, Rejected, StartFailed, StartIgnored
@@ -26,8 +26,8 @@ from headwater.runtime.crash import report_crash
 from headwater.runtime.exits import Exit, Reason, describe, is_abnormal
 from headwater.runtime.handlers import Handler, HandlerTable
 from headwater.runtime.life import begin_life, end_life
-from headwater.runtime.mailbox import Mailbox
-from headwater.runtime.message import NOTHING, Message
+from headwater.runtime.mailbox import Mailbox, Overflow
+from headwater.runtime.message import NOTHING, Message, arguments_of
 from headwater.runtime.node import INLINE_TURNS, TURN_MESSAGES, Node
 from headwater.runtime.reply import Deferred
 from headwater.runtime.ties import Ties
@@ -36,6 +36,9 @@ _log: Final = logging.getLogger("headwater.runtime")
 
 current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("headwater.process", default=None)
 """The process whose async handler is running, if any."""
+
+Initialising: TypeAlias = "CoroutineType[object, object, object]"
+"""An async `init` that has been called."""
 
 Observer: TypeAlias = Callable[[str, object], None]
 """Told of what a process does: the kind of event, and what it is about. See `introspect`."""
@@ -50,10 +53,18 @@ ENDED: Final = 5
 STATES: Final = ("idle", "idle", "queued", "running", "awaiting", "ended")
 
 
+ROOM: Final = 256
+"""How many messages may be queued before those that wait are counted anew. Python has numbers up to it ready made."""
+
+UNOPENED: Final[Mailbox[Message]] = Mailbox(0)
+"""The mailbox of every process for which no message has had to wait yet. Always empty."""
+
+
 class Server(Protocol):
     """The user's side of a process, as the machinery sees it."""
 
     trap_exit: bool
+    overflow: ClassVar[Overflow]
 
     def handle_info(self, message: object) -> object:
         """Handle a plain message."""
@@ -75,12 +86,15 @@ class Process(Ties):
         node: its surroundings.
         server: the user's object.
         handlers: the server's public methods.
-        mailbox: its queue.
+        capacity: how many messages may wait.
         name: its name, or None.
         parent: the process that started it and is linked to it, or None.
 
     Attributes:
         asked: whether something has to be done when the present handler returns, besides resting.
+        mailbox: its queue; `UNOPENED` until the first message has to wait.
+        queue: puts a message into the mailbox, once there is room.
+        room: how many more messages fit for certain, so that nobody has to count those that wait; see `make_room`.
         expired: how many calls were dropped because their callers had given up.
         handled: how many messages were handled.
         started: when it was started, in seconds of the node's monotonic clock.
@@ -102,6 +116,7 @@ class Process(Ties):
         "_then",
         "_work",
         "asked",
+        "capacity",
         "cleanups",
         "expired",
         "handled",
@@ -111,7 +126,9 @@ class Process(Ties):
         "name",
         "number",
         "parent",
+        "queue",
         "reason",
+        "room",
         "server",
         "started",
         "state",
@@ -122,18 +139,21 @@ class Process(Ties):
         node: Node,
         server: Server,
         handlers: HandlerTable,
-        mailbox: Mailbox[Message],
+        capacity: int,
         *,
         name: str | None,
         parent: Process | None,
     ) -> None:
-        super().__init__(node)
+        Ties.__init__(self, node)  # by its name: `super()` costs more, and each process pays
         self.server = server
         self.handlers = handlers
-        self.mailbox = mailbox
+        self.capacity = capacity
+        self.mailbox = UNOPENED
+        self.queue: Callable[[Message], None] = UNOPENED.append
+        self.room = 0
         self.name = name
         self.parent = parent
-        self.number = node.next_number()
+        self.number = next(node.numbers)
         self.started = node.clock.monotonic()
         self.state: int = AWAITING  # until init has finished, messages wait
         self.reason: Reason | None = None
@@ -174,37 +194,65 @@ class Process(Ties):
 
     # --- start -----------------------------------------------------------------------------------------------
 
-    async def start(self, init: Callable[[], object], timeout: float | None) -> None:
-        """Run `init`; messages that come meanwhile wait for it.
+    def start(
+        self, init: Callable[..., object], arguments: tuple[object, ...], keywords: Mapping[str, object]
+    ) -> Initialising | None:
+        """Run `init`. If it is async, returns what `await_init` has to wait for.
 
         Raises:
-            StartFailed: `init` raised, took too long, or the process was ended meanwhile. It is gone, its name free.
+            StartFailed: `init` raised, or the process was ended meanwhile. It is gone, its name free.
             StartIgnored: `init` raised it. The process is gone, without having failed.
         """
         if self.node.telemetry.listening:
             begin_life(self.node.telemetry, self.label, type(self.server).__qualname__)
         self.state = RUNNING
         try:
-            outcome = init()
-            if type(outcome) is CoroutineType:
-                await self._await_init(outcome, timeout)
-            if self.state == ENDED:
-                raise self.down()
-        except StartIgnored:
-            self.end(Exit.NORMAL)
-            raise
-        except Exception as error:
-            self.end(error)
-            raise StartFailed(f"{self.label} could not start: {describe(error)}") from error
-        except BaseException:
-            self.end(Exit.KILLED)
-            raise
+            outcome = init(*arguments, **keywords)
+        except BaseException as error:  # noqa: BLE001 - it is raised again, or the cause of what is raised
+            raise self._not_started(error)  # noqa: B904 - likewise
+        if type(outcome) is CoroutineType:
+            return outcome
+        if self.asked or self.state == ENDED or self.mailbox:
+            self._started()
+        else:
+            self.state = IDLE
+        return None
+
+    async def await_init(self, init: Initialising, timeout: float | None) -> None:
+        """Wait for an async `init`; messages that come meanwhile wait for it.
+
+        Raises:
+            StartFailed: as `start`, or `init` took too long.
+            StartIgnored: as `start`.
+        """
+        try:
+            await self._run_init(init, timeout)
+        except BaseException as error:  # noqa: BLE001 - it is raised again, or the cause of what is raised
+            raise self._not_started(error)  # noqa: B904 - likewise
+        self._started()
+
+    def _started(self) -> None:
+        if self.state == ENDED:
+            raise self._not_started(self.down())
         self.state = RUNNING
         self._between_messages()
         if self.state == RUNNING:
             self._rest()
 
-    async def _await_init(self, init: Coroutine[object, object, object], timeout: float | None) -> None:
+    def _not_started(self, error: BaseException) -> BaseException:
+        """End because `init` didn't succeed. Returns what the one who starts the process gets to see."""
+        if isinstance(error, StartIgnored):
+            self.end(Exit.NORMAL)
+        elif isinstance(error, Exception):
+            self.end(error)
+            failed = StartFailed(f"{self.label} could not start: {describe(error)}")
+            failed.__cause__ = error
+            return failed
+        else:
+            self.end(Exit.KILLED)
+        return error
+
+    async def _run_init(self, init: Initialising, timeout: float | None) -> None:
         self.state = AWAITING
         token = current.set(self)
         task = self._task = cast("asyncio.Task[None]", self.node.loop.create_task(init))
@@ -227,13 +275,31 @@ class Process(Ties):
 
     # --- messages in -----------------------------------------------------------------------------------------
 
+    def make_room(self) -> bool:
+        """Count anew how many messages fit, and open the mailbox if it is the first. False if none does.
+
+        There is no room in the mailbox of a process that has ended.
+        """
+        if self.state == ENDED:
+            return False
+        if self.mailbox is UNOPENED:
+            self.use(Mailbox(self.capacity, self.server.overflow))
+        self.room = min(ROOM, self.mailbox.room)
+        return self.room > 0
+
+    def use(self, mailbox: Mailbox[Message]) -> None:
+        """Take another mailbox, which holds what waits already."""
+        self.mailbox = mailbox
+        self.queue = mailbox.append
+        self.room = min(ROOM, mailbox.room)
+
     def post(self, message: Message) -> None:
         """Queue a cast or a sent message. Dropped if the process has ended; counted if the mailbox is full."""
-        if self.state == ENDED:
+        if self.room > 0 or self.make_room():
+            self.room -= 1
+            self.queue(message)
+        elif self.state == ENDED:
             return
-        mailbox = self.mailbox
-        if len(mailbox) < mailbox.capacity:
-            mailbox.append(message)
         else:
             self._overflow(message)
         if self.state <= WATCHFUL:
@@ -248,22 +314,24 @@ class Process(Ties):
         """
         if self.state == ENDED:
             raise self.down()
-        mailbox = self.mailbox
-        if len(mailbox) >= mailbox.capacity and mailbox.overflow == "reject":
-            mailbox.dropped += 1
+        if self.room <= 0 and not self.make_room() and self.mailbox.overflow == "reject":
+            self.mailbox.dropped += 1
             raise self._full()
         self.post(message)
 
     def signal(self, message: Message) -> None:
         """Queue a message that must arrive. Dropped if the process has ended."""
         if self.state != ENDED:
-            self.mailbox.append(message)
+            if self.room <= 0:
+                self.make_room()  # or at least a mailbox: a signal is never refused
+            self.room -= 1
+            self.queue(message)
             if self.state <= WATCHFUL:
                 self.wake()
 
     def inform(self, content: object) -> None:
         """Queue a plain message that must arrive."""
-        self.signal((self.handlers.signal, (content,), NOTHING, None))
+        self.signal((self.handlers.signal, content, None, None))
 
     def administer(self, message: Message) -> None:
         """Handle a request of the runtime's own: at once if the process is suspended or idle, else in its order.
@@ -286,8 +354,9 @@ class Process(Ties):
     def forget(self, unwanted: Callable[[object], bool]) -> None:
         """Take plain messages out of the mailbox unhandled."""
         plain = (self.handlers.info, self.handlers.signal)
-        for message in [waiting for waiting in self.mailbox if waiting[0] in plain and unwanted(waiting[1][0])]:
+        for message in [waiting for waiting in self.mailbox if waiting[0] in plain and unwanted(waiting[1])]:
             self.mailbox.remove(message)
+            self.asked = True  # the turn that is under way has counted it
 
     def wake(self) -> None:
         """Get a turn, unless the process is suspended. Only for one that is idle or watchful."""
@@ -327,21 +396,18 @@ class Process(Ties):
 
     def _handle_messages(self) -> None:
         """The loop that every message goes through that isn't handled in its caller's turn."""
-        server, take = self.server, self.mailbox.popleft
-        waiting = min(len(self.mailbox), TURN_MESSAGES)
-        left = waiting
-        while left:
-            left -= 1
+        server, mailbox, take = self.server, self.mailbox, self.mailbox.popleft
+        waiting = min(len(mailbox), TURN_MESSAGES)
+        left = 0
+        for left in range(waiting - 1, -1, -1):
             message = handler, arguments, keywords, reply = take()
             if reply is not None and reply.done():
                 self.expired += 1  # the caller has given up
                 self.handled -= 1  # it is counted below
                 continue
+            function = handler.function
             try:
-                if len(arguments) == 1 and not keywords:  # the most frequent case, and twice as fast
-                    outcome = handler.function(server, arguments[0])
-                else:
-                    outcome = handler.function(server, *arguments, **keywords)
+                outcome = function(server, arguments) if keywords is None else function(server, *arguments, **keywords)
             except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
                 self._running = message
                 self._failed(error)
@@ -351,7 +417,7 @@ class Process(Ties):
                     self._returned(outcome)
             if self.asked:
                 self._between_messages()
-                if self.state != RUNNING or self.watchful:
+                if self.state != RUNNING or self.watchful or left > len(mailbox):
                     break
         self.handled += waiting - left
 
@@ -434,9 +500,10 @@ class Process(Ties):
             self._perform(message)
 
     def _perform(self, message: Message) -> None:
-        handler, arguments, keywords, _ = self._running = message
+        self._running = message
+        arguments, keywords = arguments_of(message)
         try:
-            outcome = handler.function(self.server, *arguments, **keywords)
+            outcome = message[0].function(self.server, *arguments, **keywords)
         except Exception as error:  # noqa: BLE001 - as in `take_turn`
             self._failed(error)
         else:
@@ -613,10 +680,11 @@ class Process(Ties):
             return
         self.state = ENDED
         self.asked = True
-        self.mailbox.capacity = 0  # so that whoever sends finds no room, and then finds out why
+        self.room = 0  # so that whoever sends finds none, and then finds out why
         self.reason = reason
         self._release()
-        self._fail_waiting()
+        if self.mailbox or self._running is not None or self._deferred is not None:
+            self._fail_waiting()
         if self.node.telemetry.listening:
             seconds = self.node.clock.monotonic() - self.started
             end_life(self.node.telemetry, self.label, type(self.server).__qualname__, seconds, reason)
@@ -633,19 +701,26 @@ class Process(Ties):
         del self.node.processes[self]
         if self.name is not None:
             self.node.names.release(self.name, self)
-        self._cancel_idle_timer()
+        if self._idle_timer is not None:
+            self._cancel_idle_timer()
+        if self._task is not None:
+            self._detach()
+        if self.monitors is not None:
+            monitors, self.monitors = self.monitors, None
+            for number, target in monitors.items():
+                target.unwatch(number)
+        if self.cleanups is not None:
+            cleanups, self.cleanups = self.cleanups, None
+            for cleanup in cleanups:
+                cleanup()
+
+    def _detach(self) -> None:
         task, self._task = self._task, None
+        work, self._work = self._work, None
         if task is not None:
             self.node.detach(task, self.label)
-        work, self._work = self._work, None
         if work is not None and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
             work.close()  # its task was cancelled before it began
-        monitors, self.monitors = self.monitors, None
-        for number, target in (monitors or {}).items():
-            target.unwatch(number)
-        cleanups, self.cleanups = self.cleanups, None
-        for cleanup in cleanups or ():
-            cleanup()
 
     def _fail_waiting(self) -> None:
         waiting = list(self.mailbox)

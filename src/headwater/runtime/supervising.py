@@ -37,7 +37,7 @@ class Supervising(GenServer):
         super().__init_subclass__()
         if not adds_methods:
             _check_methods(cls)
-        cls._handlers = HandlerTable(cls, _RESERVED)
+        cls.handlers = HandlerTable(cls, _RESERVED)
 
 
 _RESERVED: Final = frozenset({name for name in vars(GenServer) if not name.startswith("_")} | {"children"})
