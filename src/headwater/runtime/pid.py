@@ -212,7 +212,13 @@ class Pid(Generic[ServerT_co]):
     def send(self, message: object) -> None:
         """Send a plain message, for the process's `handle_info`. Dropped like a cast."""
         process = self._process
-        process.post((process.handlers.info, message, None, None))
+        if process.room > 0:  # as in `cast`
+            process.room -= 1
+            process.queue((process.handlers.info, message, None, None))
+            if process.state <= WATCHFUL:
+                process.wake()
+        else:
+            process.post((process.handlers.info, message, None, None))
 
     def exit(self, reason: Reason) -> None:
         """Send the process an exit signal, from outside of any process.

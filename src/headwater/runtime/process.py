@@ -390,31 +390,39 @@ class Process(Ties):
         else:
             self._handle_observed()
         if self.state == RUNNING:
-            self._rest()
+            if self.asked:
+                self._rest()
+            elif self.mailbox:
+                self.wake()
+            else:
+                self.state = IDLE
         if self._suspended:
             self._obey_waiting()
 
     def _handle_messages(self) -> None:
         """The loop that every message goes through that isn't handled in its caller's turn."""
         server, mailbox, take = self.server, self.mailbox, self.mailbox.popleft
-        waiting = min(len(mailbox), TURN_MESSAGES)
-        left = 0
-        for left in range(waiting - 1, -1, -1):
-            message = handler, arguments, keywords, reply = take()
-            if reply is not None and reply.done():
-                self.expired += 1  # the caller has given up
-                self.handled -= 1  # it is counted below
-                continue
-            function = handler.function
-            try:
-                outcome = function(server, arguments) if keywords is None else function(server, *arguments, **keywords)
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
-                self._running = message
-                self._failed(error)
-            else:
-                if reply is not None or not handler.is_sync:
+        left = waiting = min(TURN_MESSAGES, len(mailbox))
+        while left:
+            left -= 1
+            message = handler, argument, keywords, reply = take()
+            if keywords is not None:
+                if reply is not None and reply.done():
+                    self.expired += 1  # the caller has given up
+                    self.handled -= 1  # it is counted below
+                else:
+                    self._perform(message)
+            else:  # one argument and no reply: most messages, and what `_perform` does for them
+                function = handler.function
+                try:
+                    outcome = function(server, argument)
+                except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
                     self._running = message
-                    self._returned(outcome)
+                    self._failed(error)
+                else:
+                    if not handler.is_sync:
+                        self._running = message
+                        self._returned(outcome)
             if self.asked:
                 self._between_messages()
                 if self.state != RUNNING or self.watchful or left > len(mailbox):
@@ -432,6 +440,7 @@ class Process(Ties):
             self.observe("in", message)
         self._perform(message)
         self._between_messages()
+        self.asked = True  # to be watchful again
 
     def _obey(self, message: Message) -> None:
         self.state = RUNNING
