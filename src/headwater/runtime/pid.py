@@ -200,9 +200,9 @@ class Pid(Generic[ServerT_co]):
             handler = process.handlers.find(method)
         if more or keywords or argument is NONE_GIVEN:
             process.post((handler, () if argument is NONE_GIVEN else (argument, *more), keywords, None))
-        elif process.room > 0:
+        elif (room := process.room) > 0:
             # What `Process.post` does, for the case that is worth writing out.
-            process.room -= 1
+            process.room = room - 1
             process.queue((handler, argument, None, None))
             if process.state <= WATCHFUL:
                 process.wake()

@@ -402,27 +402,25 @@ class Process(Ties):
     def _handle_messages(self) -> None:
         """The loop that every message goes through that isn't handled in its caller's turn."""
         server, mailbox, take = self.server, self.mailbox, self.mailbox.popleft
-        left = waiting = min(TURN_MESSAGES, len(mailbox))
+        waiting = len(mailbox)
+        if waiting > TURN_MESSAGES:  # `min` would take as long as a message does
+            waiting = TURN_MESSAGES
+        left = waiting
         while left:
             left -= 1
             message = handler, argument, keywords, reply = take()
-            if keywords is not None:
-                if reply is not None and reply.done():
-                    self.expired += 1  # the caller has given up
-                    self.handled -= 1  # it is counted below
-                else:
-                    self._perform(message)
-            else:  # one argument and no reply: most messages, and what `_perform` does for them
+            if keywords is None and handler.is_sync:  # nobody waits for an answer: most messages
                 function = handler.function
                 try:
-                    outcome = function(server, argument)
+                    function(server, argument)
                 except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
                     self._running = message
                     self._failed(error)
-                else:
-                    if not handler.is_sync:
-                        self._running = message
-                        self._returned(outcome)
+            elif reply is None or not reply.done():
+                self._perform(message)
+            else:
+                self.expired += 1  # the caller has given up
+                self.handled -= 1  # it is counted below
             if self.asked:
                 self._between_messages()
                 if self.state != RUNNING or self.watchful or left > len(mailbox):
