@@ -12,6 +12,7 @@ from headwater.runtime.system import System
 
 State = TypeVar("State")
 Answer = TypeVar("Answer")
+First = TypeVar("First")
 
 
 class AgentProcess(GenServer):
@@ -51,7 +52,7 @@ class Agent(Generic[State]):
         self.pid = pid
 
     @staticmethod
-    async def start(system: System, make: Callable[[], State], *, name: str | None = None) -> Agent[State]:
+    async def start(system: System, make: Callable[[], First], *, name: str | None = None) -> Agent[First]:
         """Start an agent that stands on its own.
 
         Args:
