@@ -173,6 +173,30 @@ async def cases(system: System, rooms: Registry[str, int]) -> None:
 """
 
 
+RECEIVING = """
+from typing import TypeGuard, assert_type
+
+from headwater import Down, GenServer
+
+
+def is_text(message: object) -> TypeGuard[str]:
+    return isinstance(message, str)
+
+
+def is_odd(message: object) -> bool:
+    return message in (1, 3, 5)
+
+
+class Reader(GenServer):
+    async def read(self) -> None:
+        assert_type(await self.receive(Down), Down)
+        assert_type(await self.receive(is_text, timeout=1.0), str)
+        assert_type(await self.receive(is_odd, timeout=None), object)
+        await self.receive("text")  # E:
+        await self.receive(Down, timeout="1")  # E:
+"""
+
+
 @pytest.mark.row("BR-05")
 @pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
 @pytest.mark.parametrize(
@@ -182,6 +206,7 @@ async def cases(system: System, rooms: Registry[str, int]) -> None:
         pytest.param(MANY, id="many"),
         pytest.param(SUPERVISION, id="supervision"),
         pytest.param(AROUND, id="around"),
+        pytest.param(RECEIVING, id="receiving"),
     ],
 )
 def test_processes_are_typed(tmp_path: Path, cases: str, checker: Checker) -> None:
