@@ -64,9 +64,14 @@ class GenServer:
     process_label: str | None = None
     __process: Process | None = None
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, handlers: type[HandlerTable] = HandlerTable) -> None:
+        """Find out what can be called.
+
+        Args:
+            handlers: how; see `guarded`.
+        """
         super().__init_subclass__()
-        cls._handlers = HandlerTable(cls, _RESERVED)
+        cls._handlers = handlers(cls, _RESERVED)
 
     # --- what a subclass defines -----------------------------------------------------------------------------
 
