@@ -10,7 +10,7 @@ from headwater.runtime.mailbox_attentive import AttentiveMailbox
 from headwater.runtime.message import Message
 from headwater.runtime.process import Process
 
-Check = Callable[[Message], None]
+Check = Callable[[Message], Message]
 
 
 class WatchedMailbox(AttentiveMailbox):
@@ -18,7 +18,7 @@ class WatchedMailbox(AttentiveMailbox):
 
     Args:
         process: whose mailbox it becomes. What waits there moves in, as if it came now.
-        check: asked before a message is queued, in the sender's turn; it raises to refuse it.
+        check: asked before a message is queued, in the sender's turn; it returns it, or raises to refuse it.
     """
 
     __slots__ = ("_check", "_now", "_times")
@@ -37,7 +37,7 @@ class WatchedMailbox(AttentiveMailbox):
     def append(self, message: Message, /) -> None:
         """Queue a message, unless it is refused."""
         if self._check is not None:
-            self._check(message)
+            message = self._check(message)
         self._times.append(self._now())
         super().append(message)
 
