@@ -30,6 +30,7 @@ from headwater.runtime.system import System
 from headwater.runtime.task import Task, start_task
 from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
+from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent
@@ -82,6 +83,7 @@ __all__ = [
     "Tasks",
     "ThreadWorkers",
     "Version",
+    "WorkerPool",
     "answer",
     "decide",
     "evolve",

@@ -23,7 +23,7 @@ attribute as well.
     │   ├── ChildExists, ChildUnknown, ChildRunning, ChildLimit
     │   ├── MailboxFull, MutableMessage
     │   ├── CallingSelf
-    │   └── UnknownMethod
+    │   └── UnknownMethod, WrongArguments
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
     │   ├── PipelineBroken
@@ -188,6 +188,10 @@ class CallingSelf(ProcessError):
 
 class UnknownMethod(ProcessError):
     """The process's class has no such public method."""
+
+
+class WrongArguments(ProcessError, TypeError):
+    """One of the runtime's own processes was asked with arguments that don't fit. Nothing was done, and it lives on."""
 
 
 # --- event store ---------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import asyncio
 from functools import partial
 from typing import ClassVar, Final, TypeVar, cast
 
-from headwater.errors import ChildLimit, ChildUnknown, DefinitionError, StartFailed
+from headwater.errors import ChildLimit, ChildUnknown, DefinitionError, StartFailed, WrongArguments
 from headwater.runtime.child import Child, ChildCounts, ChildInfo
 from headwater.runtime.down import Exited
 from headwater.runtime.eager import begin
@@ -103,8 +103,13 @@ class DynamicSupervisor(Supervising, adds_methods=True):
 
         Raises:
             ChildUnknown: it is no child of this supervisor.
+            WrongArguments: it is no address.
         """
         deferred = self.defer(type(None))
+        given: object = pid
+        if not isinstance(given, Pid):
+            deferred.fail(WrongArguments(f"a child of a DynamicSupervisor is named by its address, not by {given!r}"))
+            return deferred
         slot = self._slots.get(pid.process)
         if slot is None:
             deferred.fail(ChildUnknown(f"{pid.label} is no child of {self._cell.label}"))

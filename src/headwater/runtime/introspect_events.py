@@ -13,8 +13,9 @@ from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.process import Process
 
 EventKind: TypeAlias = Literal["in", "out", "noreply", "continue", "code_change", "terminate"]
-"""`in`: a message is about to be handled. `out`: the answer to a call. `noreply`: a message was handled that nobody
-waits for. `continue`: something asked for with `GenServer.then`. `code_change` and `terminate`: as they say."""
+"""`in`: a message is about to be handled. `out`: the answer to a call, also when its method returned before.
+`noreply`: a message was handled that nobody waits for, or a call whose answer is deferred. `continue`: something asked
+for with `GenServer.then`. `code_change` and `terminate`: as they say."""
 
 _WITH_MESSAGE: Final = ("in", "noreply", "continue")
 

@@ -522,13 +522,13 @@ class Process(Ties):
             return
         message, self._running = self._running, None
         reply = None if message is None else message[3]
-        if message is None or reply is None:
+        if message is None or reply is None or type(outcome) is Deferred:
             if message is not None and self._observers is not None:
                 self.observe("noreply", message)
+            if reply is not None:
+                cast("Deferred[object]", outcome).attach(reply)
             return
-        if type(outcome) is Deferred:
-            outcome.attach(reply)
-        elif not reply.done():
+        if not reply.done():
             reply.set_result(outcome)
         else:
             return
@@ -611,9 +611,19 @@ class Process(Ties):
         """A promise of an answer that fails with `ProcessDown` if the process ends first."""
         if self._deferred is None:
             self._deferred = {}
-        deferred: Deferred[object] = Deferred(self._deferred.pop)
+        deferred: Deferred[object] = Deferred(self)
         self._deferred[deferred] = None
         return deferred
+
+    def release(self, deferred: Deferred[object], /) -> None:
+        """Its answer is known, so that it can't fail any more."""
+        if self._deferred is not None:
+            del self._deferred[deferred]
+
+    def answered(self, answer: object, /) -> None:
+        """A caller has got an answer that was deferred."""
+        if self._observers is not None and self.state != ENDED:
+            self.observe("out", answer)
 
     # --- links, monitors, exit signals -----------------------------------------------------------------------
 
