@@ -95,5 +95,6 @@ def _diagnostics(said: str) -> list[_Diagnostic]:
 
 
 def _output(command: Sequence[str | Path]) -> str:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}  # pyright overlooks editable installations
+    paths = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # pyright asks the first python it finds
+    environment = {**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT / "src")}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False).stdout
