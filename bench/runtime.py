@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from bench import million
 from bench.peers import figures
 from bench.result import Result
 from headwater import GenServer, Pid, System
@@ -57,7 +58,8 @@ def run() -> list[Result]:
         _result(name, value, "beam" if name in _COMPARED else None, beam.get(name), units[name])
         for name, value in ours.items()
     ]
-    return results + [_result(f"{name}_pykka", ours[name], "pykka", pykka.get(name), "ns") for name in ("call", "cast")]
+    results += [_result(f"{name}_pykka", ours[name], "pykka", pykka.get(name), "ns") for name in ("call", "cast")]
+    return results + million.run()
 
 
 _COMPARED = ("call", "cast", "start", "idle_bytes")

@@ -306,12 +306,15 @@ class Pid(Generic[ServerT_co]):
     def _request(
         self, handler: Handler, arguments: tuple[object, ...], keywords: dict[str, object]
     ) -> asyncio.Future[object]:
-        """Queue a call."""
+        """Queue a call; or, if the process is idle, let it begin: its handler is async then, and waits for its task."""
         process = self._process
         if current.get() is process:
             raise CallingSelf(f"{process.label} called its own {handler.name}; it would wait for itself for ever")
         future: asyncio.Future[object] = process.node.loop.create_future()
-        process.request((handler, arguments, keywords, future))
+        if process.state == IDLE and process.node.inline_turns:
+            process.begin_task((handler, arguments, keywords, future))
+        else:
+            process.request((handler, arguments, keywords, future))
         return future
 
     async def _within(self, timeout: float | None, answer: asyncio.Future[object], what: str) -> object:

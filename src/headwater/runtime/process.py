@@ -476,6 +476,17 @@ class Process(Ties):
             self._running = (handler, arguments, keywords, reply)
         return reply
 
+    def begin_task(self, message: Message) -> None:
+        """Make the task of an async handler in its caller's turn, of which it is the next of the event loop's to run.
+
+        Only for a process that is idle, so that nothing is ahead of the message.
+        """
+        self.node.inline_turns -= 1
+        self.state = RUNNING
+        self.handled += 1
+        self._perform(message)
+        self.settle()
+
     def settle(self) -> None:
         """End a turn that was run in a caller's turn: do what was asked for meanwhile, then rest."""
         if self.state == RUNNING:
