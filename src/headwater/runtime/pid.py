@@ -10,8 +10,9 @@ from typing import Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overlo
 from headwater.errors import CallingSelf, DeadlineExceeded, Rejected
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
-from headwater.runtime.process import IDLE, RUNNING, WATCHFUL, Process, current
+from headwater.runtime.process import Process, current
 from headwater.runtime.reply import Deferred
+from headwater.runtime.states import IDLE, RUNNING, WATCHFUL
 
 ServerT_co = TypeVar("ServerT_co", covariant=True)
 ServerT = TypeVar("ServerT")

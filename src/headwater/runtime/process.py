@@ -18,18 +18,20 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from types import CoroutineType
-from typing import ClassVar, Final, Protocol, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from headwater.clock import Timer
-from headwater.errors import DeadlineExceeded, MailboxFull, ProcessDown, Rejected, StartFailed, StartIgnored
+from headwater.errors import DeadlineExceeded, ProcessDown, Rejected, StartFailed, StartIgnored
 from headwater.runtime.crash import report_crash
 from headwater.runtime.exits import Exit, Reason, describe, is_abnormal
 from headwater.runtime.handlers import Handler, HandlerTable
+from headwater.runtime.inbox import Inbox
 from headwater.runtime.life import begin_life, end_life
-from headwater.runtime.mailbox import Mailbox, Overflow
 from headwater.runtime.message import NOTHING, Message, arguments_of
 from headwater.runtime.node import INLINE_TURNS, TURN_MESSAGES, Node
 from headwater.runtime.reply import Deferred
+from headwater.runtime.server import Server
+from headwater.runtime.states import AWAITING, ENDED, IDLE, QUEUED, RUNNING, WATCHFUL
 from headwater.runtime.ties import Ties
 
 _log: Final = logging.getLogger("headwater.runtime")
@@ -43,43 +45,8 @@ Initialising: TypeAlias = "CoroutineType[object, object, object]"
 Observer: TypeAlias = Callable[[str, object], None]
 """Told of what a process does: the kind of event, and what it is about. See `introspect`."""
 
-# States. Plain numbers: they are compared with each message.
-IDLE: Final = 0
-WATCHFUL: Final = 1
-QUEUED: Final = 2
-RUNNING: Final = 3
-AWAITING: Final = 4
-ENDED: Final = 5
-STATES: Final = ("idle", "idle", "queued", "running", "awaiting", "ended")
 
-
-ROOM: Final = 256
-"""How many messages may be queued before those that wait are counted anew. Python has numbers up to it ready made."""
-
-UNOPENED: Final[Mailbox[Message]] = Mailbox(0)
-"""The mailbox of every process for which no message has had to wait yet. Always empty."""
-
-
-class Server(Protocol):
-    """The user's side of a process, as the machinery sees it."""
-
-    trap_exit: bool
-    overflow: ClassVar[Overflow]
-
-    def handle_info(self, message: object) -> object:
-        """Handle a plain message."""
-
-    def exit_message(self, sender: Ties | None, reason: Reason) -> object:
-        """What an exit signal is as a message."""
-
-    def terminate(self, reason: Reason) -> object:
-        """Clean up before the end."""
-
-    def format_crash(self, report: Mapping[str, object]) -> Mapping[str, object]:
-        """Take out of a crash report what must not be logged."""
-
-
-class Process(Ties):
+class Process(Inbox):
     """One process. Applications hold a `Pid`, never this.
 
     Args:
@@ -91,10 +58,6 @@ class Process(Ties):
         parent: the process that started it and is linked to it, or None.
 
     Attributes:
-        asked: whether something has to be done when the present handler returns, besides resting.
-        mailbox: its queue; `UNOPENED` until the first message has to wait.
-        queue: puts a message into the mailbox, once there is room.
-        room: how many more messages fit for certain, so that nobody has to count those that wait; see `make_room`.
         expired: how many calls were dropped because their callers had given up.
         handled: how many messages were handled.
         started: when it was started, in seconds of the node's monotonic clock.
@@ -111,27 +74,18 @@ class Process(Ties):
         "_observers",
         "_running",
         "_stop_reason",
-        "_suspended",
         "_task",
         "_then",
         "_work",
-        "asked",
-        "capacity",
         "cleanups",
         "expired",
         "handled",
-        "handlers",
-        "mailbox",
         "monitors",
         "name",
         "number",
         "parent",
-        "queue",
         "reason",
-        "room",
-        "server",
         "started",
-        "state",
     )
 
     def __init__(
@@ -144,20 +98,12 @@ class Process(Ties):
         name: str | None,
         parent: Process | None,
     ) -> None:
-        Ties.__init__(self, node)  # by its name: `super()` costs more, and each process pays
-        self.server = server
-        self.handlers = handlers
-        self.capacity = capacity
-        self.mailbox = UNOPENED
-        self.queue: Callable[[Message], None] = UNOPENED.append
-        self.room = 0
+        Inbox.__init__(self, node, server, handlers, capacity)  # by its name, as `Ties` there
         self.name = name
         self.parent = parent
         self.number = next(node.numbers)
         self.started = node.clock.monotonic()
-        self.state: int = AWAITING  # until init has finished, messages wait
         self.reason: Reason | None = None
-        self.asked = False
         self.handled = 0
         self.expired = 0
         self.monitors: dict[int, Process] | None = None
@@ -170,7 +116,6 @@ class Process(Ties):
         self._deferred: dict[Deferred[object], None] | None = None
         self._observers: list[Observer] | None = None
         self._idle_timer: Timer | None = None
-        self._suspended = False
         self._work: CoroutineType[object, object, object] | None = None
         if name is not None:
             node.names.claim(name, self)
@@ -275,64 +220,6 @@ class Process(Ties):
 
     # --- messages in -----------------------------------------------------------------------------------------
 
-    def make_room(self) -> bool:
-        """Count anew how many messages fit, and open the mailbox if it is the first. False if none does.
-
-        There is no room in the mailbox of a process that has ended.
-        """
-        if self.state == ENDED:
-            return False
-        if self.mailbox is UNOPENED:
-            self.use(Mailbox(self.capacity, self.server.overflow))
-        self.room = min(ROOM, self.mailbox.room)
-        return self.room > 0
-
-    def use(self, mailbox: Mailbox[Message]) -> None:
-        """Take another mailbox, which holds what waits already."""
-        self.mailbox = mailbox
-        self.queue = mailbox.append
-        self.room = min(ROOM, mailbox.room)
-
-    def post(self, message: Message) -> None:
-        """Queue a cast or a sent message. Dropped if the process has ended; counted if the mailbox is full."""
-        if self.room > 0 or self.make_room():
-            self.room -= 1
-            self.queue(message)
-        elif self.state == ENDED:
-            return
-        else:
-            self._overflow(message)
-        if self.state <= WATCHFUL:
-            self.wake()
-
-    def request(self, message: Message) -> None:
-        """Queue a call.
-
-        Raises:
-            ProcessDown: the process has ended.
-            MailboxFull: too many messages wait already, and the policy is `reject`.
-        """
-        if self.state == ENDED:
-            raise self.down()
-        if self.room <= 0 and not self.make_room() and self.mailbox.overflow == "reject":
-            self.mailbox.dropped += 1
-            raise self._full()
-        self.post(message)
-
-    def signal(self, message: Message) -> None:
-        """Queue a message that must arrive. Dropped if the process has ended."""
-        if self.state != ENDED:
-            if self.room <= 0:
-                self.make_room()  # or at least a mailbox: a signal is never refused
-            self.room -= 1
-            self.queue(message)
-            if self.state <= WATCHFUL:
-                self.wake()
-
-    def inform(self, content: object) -> None:
-        """Queue a plain message that must arrive."""
-        self.signal((self.handlers.signal, content, None, None))
-
     def administer(self, message: Message) -> None:
         """Handle a request of the runtime's own: at once if the process is suspended or idle, else in its order.
 
@@ -351,29 +238,9 @@ class Process(Ties):
         else:
             self.signal(message)
 
-    def forget(self, unwanted: Callable[[object], bool]) -> None:
-        """Take plain messages out of the mailbox unhandled."""
-        plain = (self.handlers.info, self.handlers.signal)
-        for message in [waiting for waiting in self.mailbox if waiting[0] in plain and unwanted(waiting[1])]:
-            self.mailbox.remove(message)
-            self.asked = True  # the turn that is under way has counted it
-
-    def wake(self) -> None:
-        """Get a turn, unless the process is suspended. Only for one that is idle or watchful."""
-        if not self._suspended:
-            self.state = QUEUED
-            self.node.run_queue.add(self)
-
-    def _overflow(self, message: Message) -> None:
-        dropped = self.mailbox.offer(message, self._may_drop)
-        if dropped is not None and dropped is not message and dropped[3] is not None and not dropped[3].done():
-            dropped[3].set_exception(self._full())
-
-    def _may_drop(self, message: Message) -> bool:
+    def may_drop(self, message: Message) -> bool:
+        """Whether a message that waits may make room for another: signals and orders may not."""
         return message[0] not in (STOP, SYSTEM, self.handlers.signal)
-
-    def _full(self) -> MailboxFull:
-        return MailboxFull(f"the mailbox of {self.label} is full: {self.mailbox.capacity} messages wait")
 
     # --- turns -----------------------------------------------------------------------------------------------
 

@@ -13,7 +13,8 @@ from typing import TypeAlias
 from headwater.errors import DeadlineExceeded, DefinitionError, InternalError, ProcessError
 from headwater.runtime.mailbox_attentive import AttentiveMailbox, listen
 from headwater.runtime.message import Message
-from headwater.runtime.process import AWAITING, RUNNING, Process, current
+from headwater.runtime.process import Process, current
+from headwater.runtime.states import AWAITING, RUNNING
 
 Matching: TypeAlias = "type | Callable[[object], bool]"
 """Which messages are meant: those of a class, or those for which a function says True."""
