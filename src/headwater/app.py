@@ -85,8 +85,8 @@ class Application:
         self.name = name
         self.aggregates = tuple(aggregates)
         self.projections = tuple(projections)
-        self.pubsub = PubSub()
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
+        self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
         self.codec = Codec(_registry(self.aggregates, self.projections, events))
