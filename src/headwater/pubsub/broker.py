@@ -18,15 +18,13 @@ from headwater.errors import (
 )
 from headwater.pubsub.adapter import PubSubAdapter
 from headwater.pubsub.buffer import Buffer, Dropped, Overflow
-from headwater.pubsub.delivery import Delivery
-from headwater.pubsub.entry import Dispatcher, Entry
-from headwater.pubsub.holding import Holding
+from headwater.pubsub.entry import Dispatcher
 from headwater.pubsub.local import LocalAdapter
 from headwater.pubsub.packet import Packet
+from headwater.pubsub.subscribers import Subscribers
 from headwater.pubsub.subscription import Subscription
-from headwater.pubsub.topics import SHARDS, TopicIndex
+from headwater.pubsub.topics import SHARDS
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import Process
 from headwater.telemetry import SpanName, Telemetry
 
 BROADCAST: Final = SpanName("headwater", "pubsub", "broadcast")
@@ -86,10 +84,7 @@ class PubSub:
         self.telemetry: Final = telemetry or Telemetry()
         self.undelivered = 0
         self._dispatchers: Final = dict(dispatchers or {})
-        self._topics: Final = TopicIndex(shards)
-        self._holdings: Final[dict[Process, Holding]] = {}
-        self._readers: Final[dict[Subscription[object], Entry]] = {}
-        self._delivery: Final = Delivery()
+        self._subscribers: Final = Subscribers(shards)
         self._open = not self.adapter.distributed
 
     # --- subscribing -----------------------------------------------------------------------------------------
@@ -113,13 +108,7 @@ class PubSub:
         """
         _check(topic)
         self._check_open()
-        process = pid.process
-        if not process.alive:
-            raise process.down()
-        holding = self._holdings.get(process)
-        if holding is None:
-            holding = self._holdings[process] = Holding(process, self._release)
-        self._topics.add(topic, holding.add(topic, metadata))
+        self._subscribers.add(topic, pid, metadata)
 
     def unsubscribe(self, topic: str, pid: Pid[object]) -> None:
         """End all of the process's subscriptions to the topic. Harmless when there is none.
@@ -130,15 +119,7 @@ class PubSub:
             InvalidTopic: the topic is no non-empty string.
         """
         _check(topic)
-        holding = self._holdings.get(pid.process)
-        if holding is None:
-            return
-        for entry in holding.pop(topic):
-            self._topics.remove(topic, entry)
-        self._delivery.forget(topic, holding.pid)
-        if not holding:
-            del self._holdings[pid.process]
-            holding.dissolve()
+        self._subscribers.remove(topic, pid)
 
     @overload
     def subscription(
@@ -266,16 +247,15 @@ class PubSub:
 
     def subscribers(self, topic: str) -> int:
         """How many subscriptions the topic has on this node."""
-        return self._topics.count(topic)
+        return self._subscribers.count(topic)
 
     def topics(self, pid: Pid[object]) -> tuple[str, ...]:
         """The topics that a process is subscribed to, in the order of its subscriptions."""
-        holding = self._holdings.get(pid.process)
-        return () if holding is None else holding.topics()
+        return self._subscribers.topics(pid)
 
     def __len__(self) -> int:
         """How many subscriptions there are on this node."""
-        return len(self._topics)
+        return len(self._subscribers)
 
     def __bool__(self) -> bool:
         return True
@@ -296,11 +276,7 @@ class PubSub:
     async def stop(self) -> None:
         """Leave the other nodes, and end all subscriptions. Harmless when done already."""
         self._open = False
-        for reader in list(self._readers):
-            reader.end()
-        for holding in list(self._holdings.values()):
-            holding.dissolve()
-            self._release(holding)
+        self._subscribers.clear()
         await self.adapter.stop()
 
     async def __aenter__(self) -> Self:
@@ -323,30 +299,17 @@ class PubSub:
         return self._send(topic, message, source, dispatcher)
 
     def _send(self, topic: str, message: object, source: Pid[object] | None, dispatcher: str | None) -> int:
-        self._check(topic, dispatcher)
+        dispatch = self._check(topic, dispatcher)
         if self.adapter.distributed:
             self.adapter.broadcast(self._packet(topic, message, dispatcher))
-        return self._dispatch(topic, message, source, dispatcher)
+        return self._subscribers.dispatch(topic, message, source, dispatch)
 
     def _local_broadcast(self, topic: str, message: object, source: Pid[object] | None, dispatcher: str | None) -> int:
         with self.telemetry.span(BROADCAST, topic=topic, node=self.node) as span:
-            self._check(topic, dispatcher)
-            count = self._dispatch(topic, message, source, dispatcher)
+            dispatch = self._check(topic, dispatcher)
+            count = self._subscribers.dispatch(topic, message, source, dispatch)
             span.set(subscriptions=count)
         return count
-
-    def _dispatch(self, topic: str, message: object, source: Pid[object] | None, dispatcher: str | None) -> int:
-        if source is not None:
-            holding = self._holdings.get(source.process)
-            source = source if holding is None else holding.pid
-        if dispatcher is None:
-            subscribers = self._topics.split(topic)
-            self._delivery.deliver(topic, subscribers, message, source)
-            return len(subscribers[0]) + len(subscribers[1])
-        entries = self._topics.entries(topic)
-        if entries:
-            self._dispatchers[dispatcher](entries, message, source)
-        return len(entries)
 
     def _packet(self, topic: str, message: object, dispatcher: str | None) -> bytes:
         name, data = self.codec.encode(message)
@@ -358,8 +321,8 @@ class PubSub:
             with self.telemetry.span(RECEIVE, bytes=len(data)) as span:
                 packet = Packet.decode(data)
                 message = self.codec.decode(packet.type_name, packet.data)
-                self._check(packet.topic, packet.dispatcher)
-                count = self._dispatch(packet.topic, message, None, packet.dispatcher)
+                dispatch = self._check(packet.topic, packet.dispatcher)
+                count = self._subscribers.dispatch(packet.topic, message, None, dispatch)
                 span.set(topic=packet.topic, subscriptions=count)
         except Exception:  # noqa: BLE001 - whatever others send, this node goes on
             self.undelivered += 1
@@ -367,28 +330,19 @@ class PubSub:
 
     def _join(self, reader: Subscription[object]) -> Callable[[], None]:
         self._check_open()
-        entry = self._readers[reader] = Entry(reader)
-        self._topics.add(reader.topic, entry)
+        return self._subscribers.join(reader)
 
-        def leave() -> None:
-            del self._readers[reader]
-            self._topics.remove(reader.topic, entry)
-
-        return leave
-
-    def _release(self, holding: Holding) -> None:
-        del self._holdings[holding.pid.process]
-        for topic, entry in holding:
-            self._topics.remove(topic, entry)
-            self._delivery.forget(topic, holding.pid)
-
-    def _check(self, topic: object, dispatcher: str | None) -> None:
+    def _check(self, topic: object, dispatcher: str | None) -> Dispatcher | None:
+        """Look at what is to be broadcast; find the dispatcher."""
         _check(topic)
         self._check_open()
-        if dispatcher is not None and dispatcher not in self._dispatchers:
-            raise DispatcherUnknown(
-                f"there is no dispatcher {dispatcher!r}; there are: {one_of(list(self._dispatchers))}"
-            )
+        if dispatcher is None:
+            return None
+        found = self._dispatchers.get(dispatcher)
+        if found is None:
+            known = one_of(list(self._dispatchers))
+            raise DispatcherUnknown(f"there is no dispatcher {dispatcher!r}; there are: {known}")
+        return found
 
     def _check_open(self) -> None:
         if not self._open:
