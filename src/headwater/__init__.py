@@ -12,6 +12,7 @@ from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
 from headwater.pubsub.broker import PubSub
 from headwater.pubsub.buffer import Dropped
+from headwater.pubsub.delivery import send_to_all
 from headwater.pubsub.entry import Dispatcher, Entry, Subscriber
 from headwater.pubsub.fastlane import Fastlane, fastlane
 from headwater.pubsub.hub import Hub
@@ -99,5 +100,6 @@ __all__ = [
     "evolve",
     "fastlane",
     "project",
+    "send_to_all",
     "start_task",
 ]

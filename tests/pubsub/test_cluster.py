@@ -17,6 +17,7 @@ from headwater.errors import (
     PubSubOverloaded,
     UnknownType,
 )
+from headwater.pubsub.adapter import Receive
 from headwater.pubsub.broker import RECEIVE
 from headwater.pubsub.hub import HubAdapter
 from headwater.pubsub.packet import Packet
@@ -251,6 +252,28 @@ def test_a_pubsub_that_joins_others_is_used_within_its_block() -> None:
         assert hub.nodes() == []
         async with twin:
             assert hub.nodes() == ["a"]
+
+    asyncio.run(main())
+
+
+def test_what_arrives_while_a_node_joins_or_after_it_has_left_is_passed_over() -> None:
+    class Early(HubAdapter):
+        async def start(self, receive: Receive) -> None:
+            await super().start(receive)
+            receive(b"too early")
+
+    async def main() -> None:
+        hub = Hub()
+        late = PubSub(Early(hub, "b"), codec=CODEC)
+        async with PubSub(hub.adapter("a"), codec=CODEC) as a, late as b:
+            a.broadcast("t", Trade(1))  # waits for b, which leaves
+            await b.stop()
+            await b.start()
+            async with b.subscription("t") as messages:
+                a.broadcast("t", Trade(2))
+                await settle()
+                assert messages.waiting == 1
+            assert b.undelivered == 0
 
     asyncio.run(main())
 

@@ -1,5 +1,7 @@
 """Processes that are too slow: their mailbox's policy decides, and they are told."""
 
+import gc
+import weakref
 from typing import ClassVar
 
 import pytest
@@ -67,8 +69,12 @@ def test_who_is_gone_is_not_told() -> None:
             pubsub.broadcast("t", number)
         pubsub.unsubscribe("t", left)
         ended.kill()
+        server = weakref.ref(ended.process.server)
+        del ended
+        await settle()  # it has left the run queue
+        gc.collect()
+        assert server() is None  # nothing is remembered of it
         pubsub.subscribe("t", left)
-        await settle()
         pubsub.broadcast("t", 5)
         assert await history(left) == [0, 1, 2, 5]
 

@@ -143,6 +143,36 @@ def test_when_the_pubsub_is_stopped_the_reader_gets_what_waits_and_the_end() -> 
     run(scenario)
 
 
+def test_when_the_pubsub_is_stopped_a_reader_that_waits_goes_on() -> None:
+    async def scenario(_: System, pubsub: PubSub) -> None:
+        async with pubsub.subscription("t") as messages:
+            waiting = asyncio.create_task(drain(messages))
+            await settle()
+            await pubsub.stop()
+            async with asyncio.timeout(10):
+                assert await waiting == []
+
+    run(scenario)
+
+
+def test_what_was_not_read_within_the_block_is_forgotten() -> None:
+    async def scenario(_: System, pubsub: PubSub) -> None:
+        subscription = pubsub.subscription("t", capacity=1)
+        async with subscription:
+            pubsub.broadcast("t", 1)
+            pubsub.broadcast("t", 2)
+            subscription.send("late: it is disconnected")
+        subscription.send("late: it is left")
+        async with subscription as messages:
+            pubsub.broadcast("t", 3)
+            assert await take(messages, 1) == [3]
+            await pubsub.stop()
+            subscription.send("late: it has ended")
+            assert await drain(messages) == []
+
+    run(scenario)
+
+
 # --- too slow ------------------------------------------------------------------------------------------------
 
 

@@ -316,7 +316,9 @@ class PubSub:
         return Packet(topic, name.name, name.version, data, dispatcher).encode()
 
     def _receive(self, data: bytes) -> None:
-        """Dispatch what another node has sent."""
+        """Dispatch what another node has sent. While this one joins or leaves, nobody is subscribed."""
+        if not self._open:
+            return
         try:
             with self.telemetry.span(RECEIVE, bytes=len(data)) as span:
                 packet = Packet.decode(data)

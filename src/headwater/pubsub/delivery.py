@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from headwater.pubsub.buffer import Dropped
-from headwater.pubsub.topics import Split
+from headwater.pubsub.entry import Subscriber
+from headwater.pubsub.topics import Split, split
 from headwater.runtime.multicast import multicast
 from headwater.runtime.pid import Pid
+
+
+def send_to_all(subscribers: Sequence[Subscriber], message: object) -> None:
+    """Send a message to each, as `Subscriber.send` does; for dispatchers. Quicker when there are many processes."""
+    processes, others = split(subscribers)
+    multicast(processes, message)
+    for other in others:
+        other.send(message)
 
 
 class Delivery:

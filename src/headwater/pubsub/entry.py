@@ -34,7 +34,8 @@ class Dispatcher(Protocol):
 
     It runs in the turn of whoever broadcasts, on each node that the broadcast reaches, so it must not wait. There it is
     found by the name under which it is registered: register the same ones on all nodes. What it raises goes to the
-    broadcaster; on other nodes it is logged and counted.
+    broadcaster; on other nodes it is logged and counted. It hands on with `Subscriber.send`, or with `send_to_all`.
+    When a process's mailbox is full, the loss is counted, but only a broadcast without a dispatcher tells of it.
     """
 
     def __call__(self, entries: Sequence[Entry], message: object, source: Pid[object] | None) -> None:

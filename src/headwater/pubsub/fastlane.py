@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from headwater.pubsub.delivery import send_to_all
 from headwater.pubsub.entry import Entry, Subscriber
 from headwater.runtime.pid import Pid
 
@@ -43,18 +44,17 @@ def fastlane(entries: Sequence[Entry], message: object, source: Pid[object] | No
     Nobody gets anything before all is encoded: if a serializer raises, its error goes to the broadcaster and nothing is
     sent.
     """
-    encoded: dict[Serializer, bytes] = {}
-    outgoing: list[tuple[Subscriber, object]] = []
+    plain: list[Subscriber] = []
+    lanes: dict[Serializer, list[Subscriber]] = {}
     for entry in entries:
         if source is not None and entry.subscriber == source:
             continue
         lane = entry.metadata
         if not isinstance(lane, Fastlane) or isinstance(message, lane.intercepts):
-            outgoing.append((entry.subscriber, message))
-            continue
-        frame = encoded.get(lane.serializer)
-        if frame is None:
-            frame = encoded[lane.serializer] = lane.serializer(message)
-        outgoing.append((lane.transport, frame))
-    for receiver, what in outgoing:
-        receiver.send(what)
+            plain.append(entry.subscriber)
+        else:
+            lanes.setdefault(lane.serializer, []).append(lane.transport)
+    frames = [(serializer(message), transports) for serializer, transports in lanes.items()]
+    send_to_all(plain, message)
+    for frame, transports in frames:
+        send_to_all(transports, frame)

@@ -10,10 +10,13 @@ from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 
 Held: TypeAlias = "Entry | list[Entry]"
+"""The entries of one topic. A process is mostly subscribed to it once: then the entry stands there itself."""
 
 
-class Holding:
-    """The subscriptions of one process in one PubSub. It is one of the process's cleanups.
+class Holding(dict[str, Held]):
+    """The subscriptions of one process in one PubSub, by topic. It is one of the process's cleanups.
+
+    It is a dictionary, so that it takes no more memory than one; there may be a million.
 
     Args:
         process: whose.
@@ -23,12 +26,12 @@ class Holding:
         pid: the process's address; the same object in all its entries.
     """
 
-    __slots__ = ("_plain", "_release", "_topics", "pid")
+    __slots__ = ("_plain", "_release", "pid")
 
     def __init__(self, process: Process, release: Callable[[Holding], None]) -> None:
+        super().__init__()
         self.pid: Pid[object] = Pid(process)
         self._plain = Entry(self.pid)  # one will do for all topics
-        self._topics: dict[str, Held] = {}
         self._release = release
         if process.cleanups is None:
             process.cleanups = [self]
@@ -39,36 +42,27 @@ class Holding:
         """The process ends."""
         self._release(self)
 
-    def __bool__(self) -> bool:
-        return bool(self._topics)
-
     def add(self, topic: str, metadata: object) -> Entry:
         """Note one more subscription, and make its entry."""
-        held = self._topics.get(topic)
+        held = self.get(topic)
         if held is None:
-            entry = self._plain if metadata is None else Entry(self.pid, metadata)
-            self._topics[topic] = entry
+            entry = self[topic] = self._plain if metadata is None else Entry(self.pid, metadata)
             return entry
         entry = Entry(self.pid, metadata)
         if isinstance(held, list):
             held.append(entry)
         else:
-            self._topics[topic] = [held, entry]
+            self[topic] = [held, entry]
         return entry
 
-    def pop(self, topic: str) -> tuple[Entry, ...]:
+    def take(self, topic: str) -> tuple[Entry, ...]:
         """Forget the subscriptions to a topic, and give their entries."""
-        held = self._topics.pop(topic, ())
-        return (held,) if isinstance(held, Entry) else tuple(held)
+        return _entries(self.pop(topic, []))
 
-    def topics(self) -> tuple[str, ...]:
-        """The topics that it is subscribed to."""
-        return tuple(self._topics)
-
-    def __iter__(self) -> Iterator[tuple[str, Entry]]:
+    def subscriptions(self) -> Iterator[tuple[str, Entry]]:
         """Each subscription: its topic and its entry."""
-        for topic, held in self._topics.items():
-            for entry in held if isinstance(held, list) else (held,):
+        for topic, held in self.items():
+            for entry in _entries(held):
                 yield topic, entry
 
     def dissolve(self) -> None:
@@ -76,3 +70,7 @@ class Holding:
         cleanups = self.pid.process.cleanups
         if cleanups is not None:
             cleanups.remove(self)
+
+
+def _entries(held: Held) -> tuple[Entry, ...]:
+    return (held,) if isinstance(held, Entry) else tuple(held)

@@ -23,13 +23,14 @@ class Subscribers:
         InvalidSubscription: fewer than one shard.
     """
 
-    __slots__ = ("_delivery", "_holdings", "_readers", "_topics")
+    __slots__ = ("_delivery", "_holdings", "_on_end", "_readers", "_topics")
 
     def __init__(self, shards: int) -> None:
         self._topics = TopicIndex(shards)
         self._holdings: dict[Process, Holding] = {}
         self._readers: dict[Subscription[object], Entry] = {}
         self._delivery = Delivery()
+        self._on_end = self._release  # one method object for all holdings
 
     def __len__(self) -> int:
         return len(self._topics)
@@ -41,7 +42,7 @@ class Subscribers:
     def topics(self, pid: Pid[object]) -> tuple[str, ...]:
         """The topics of a process, in the order of its subscriptions."""
         holding = self._holdings.get(pid.process)
-        return () if holding is None else holding.topics()
+        return () if holding is None else tuple(holding)
 
     def add(self, topic: str, pid: Pid[object], metadata: object) -> None:
         """Subscribe a process, until it ends.
@@ -54,7 +55,7 @@ class Subscribers:
             raise process.down()
         holding = self._holdings.get(process)
         if holding is None:
-            holding = self._holdings[process] = Holding(process, self._release)
+            holding = self._holdings[process] = Holding(process, self._on_end)
         self._topics.add(topic, holding.add(topic, metadata))
 
     def remove(self, topic: str, pid: Pid[object]) -> None:
@@ -62,7 +63,7 @@ class Subscribers:
         holding = self._holdings.get(pid.process)
         if holding is None:
             return
-        for entry in holding.pop(topic):
+        for entry in holding.take(topic):
             self._topics.remove(topic, entry)
         self._delivery.forget(topic, holding.pid)
         if not holding:
@@ -104,6 +105,6 @@ class Subscribers:
 
     def _release(self, holding: Holding) -> None:
         del self._holdings[holding.pid.process]
-        for topic, entry in holding:
+        for topic, entry in holding.subscriptions():
             self._topics.remove(topic, entry)
             self._delivery.forget(topic, holding.pid)

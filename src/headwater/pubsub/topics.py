@@ -112,9 +112,9 @@ class TopicIndex:
         if place is None:
             return NOBODY
         if isinstance(place, Entry):
-            return _split((place,))
+            return split((place.subscriber,))
         if place.split is None:
-            place.split = _split(place)
+            place.split = split(entry.subscriber for entry in place)
         return place.split
 
     def count(self, topic: str) -> int:
@@ -129,12 +129,13 @@ class TopicIndex:
         self._count = 0
 
 
-def _split(entries: Iterable[Entry]) -> Split:
+def split(subscribers: Iterable[Subscriber]) -> Split:
+    """Tell processes and others apart. Each keeps its order."""
     processes: list[Pid[object]] = []
     others: list[Subscriber] = []
-    for entry in entries:
-        if isinstance(entry.subscriber, Pid):
-            processes.append(entry.subscriber)
+    for subscriber in subscribers:
+        if isinstance(subscriber, Pid):
+            processes.append(subscriber)
         else:
-            others.append(entry.subscriber)
+            others.append(subscriber)
     return tuple(processes), tuple(others)
