@@ -38,7 +38,7 @@ class Dispatcher(Protocol):
     When a process's mailbox is full, the loss is counted, but only a broadcast without a dispatcher tells of it.
     """
 
-    def __call__(self, entries: Sequence[Entry], message: object, source: Pid[object] | None) -> None:
+    def __call__(self, entries: Sequence[Entry], message: object, source: Pid[object] | None, /) -> None:
         """Hand on a message.
 
         Args:
