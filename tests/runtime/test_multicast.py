@@ -58,6 +58,19 @@ def test_every_process_handles_it_in_a_later_turn() -> None:
     run(scenario)
 
 
+def test_idle_processes_share_a_place_in_the_run_queue() -> None:
+    async def scenario(system: System) -> None:
+        pids = await start(system, Probe, Other)
+        queue = system.node.run_queue
+        multicast(pids, "a")
+        assert len(queue._ready) == 2  # one for each class
+        await settle()
+        multicast(pids[:FEW], "b")
+        assert len(queue._ready) == FEW
+
+    run(scenario)
+
+
 def test_it_keeps_its_place_among_other_messages() -> None:
     async def scenario(system: System) -> None:
         pids = await start(system, Probe)
