@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -272,10 +272,14 @@ def act(pid: Pid[Actor], action: str, message: object, place: int) -> None:
             pid.cast(Actor.note, f"cast {place}")
         case "kill":
             pid.kill()
-        case "suspend":
-            pid.process.suspend()
-        case "resume":
-            pid.process.resume()
+
+
+WAITING: dict[str, Callable[[Pid[Actor], int], Coroutine[object, object, object]]] = {
+    "call": lambda pid, place: pid.within(None).call(Actor.note, f"call {place}"),
+    "suspend": lambda pid, _: introspect.suspend(pid, None),
+    "resume": lambda pid, _: introspect.resume(pid, None),
+}
+"""What waits for an answer."""
 
 
 async def play(system: System, steps: Sequence[tuple[str, str, int]]) -> list[object]:
@@ -284,16 +288,16 @@ async def play(system: System, steps: Sequence[tuple[str, str, int]]) -> list[ob
     for place, (action, message, number) in enumerate(steps):
         if action == "multicast":
             multicast(pids[number % 2 :], (message, place))
-        elif action == "call":
-            calls.append(asyncio.create_task(pids[number].within(None).call(Actor.note, f"call {place}")))
+        elif action in WAITING:
+            calls.append(asyncio.create_task(WAITING[action](pids[number], place)))
         elif action == "turn":
             await settle()
         else:
             act(pids[number], action, message, place)
-    for pid in pids:
-        pid.process.resume()
     await settle()
+    calls += [asyncio.create_task(introspect.resume(pid, None)) for pid in pids]
     await asyncio.gather(*calls, return_exceptions=True)
+    await settle()
     return [(str(log(pid)), pid.alive, pid.process.handled, len(pid.process.mailbox)) for pid in pids]
 
 

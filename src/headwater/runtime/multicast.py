@@ -79,13 +79,22 @@ class _Batch:
             except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
                 process._running = message  # noqa: SLF001 - for the crash report
                 process.crash(error)
-            if process.asked:
-                process.settle()
-            elif process.mailbox:
-                process.state = QUEUED
-                process.take_turn()
+            if process.asked or process.mailbox:
+                self._go_on(process)
             else:
                 process.state = IDLE
+
+    def _go_on(self, process: Process) -> None:
+        """Do what the handler asked for; then its turn goes on with what waits."""
+        if process.state == RUNNING:
+            process._between_messages()  # noqa: SLF001 - this is the process's turn
+        if process.state != RUNNING:
+            return
+        if process.mailbox and not process.watchful:
+            process.state = QUEUED
+            process.take_turn()
+        else:
+            process._rest()  # noqa: SLF001 - likewise
 
     def _hand_over(self, process: Process) -> None:
         """Something has happened to the process: the message goes through its mailbox, ahead of what came later."""
