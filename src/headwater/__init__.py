@@ -11,6 +11,12 @@ from headwater.cqrs.projection import Projection, TableProjection, answer, proje
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
 from headwater.pubsub.broker import PubSub
+from headwater.pubsub.buffer import Dropped
+from headwater.pubsub.delivery import send_to_all
+from headwater.pubsub.entry import Dispatcher, Entry, Subscriber
+from headwater.pubsub.fastlane import Fastlane, fastlane
+from headwater.pubsub.hub import Hub
+from headwater.pubsub.subscription import Subscription
 from headwater.runtime.agent import Agent
 from headwater.runtime.backoff import Backoff
 from headwater.runtime.child import Child
@@ -48,16 +54,21 @@ __all__ = [
     "Command",
     "Committed",
     "Deferred",
+    "Dispatcher",
     "Down",
+    "Dropped",
     "DynamicSupervisor",
+    "Entry",
     "Envelope",
     "Event",
     "EventStore",
     "Exit",
     "Exited",
     "Expected",
+    "Fastlane",
     "GenServer",
     "HeadwaterError",
+    "Hub",
     "OneForAll",
     "OneForOne",
     "Outcome",
@@ -74,6 +85,8 @@ __all__ = [
     "RestForOne",
     "Shutdown",
     "StoredEvent",
+    "Subscriber",
+    "Subscription",
     "Supervisor",
     "System",
     "Table",
@@ -87,6 +100,8 @@ __all__ = [
     "answer",
     "decide",
     "evolve",
+    "fastlane",
     "project",
+    "send_to_all",
     "start_task",
 ]

@@ -123,6 +123,13 @@ class Inbox(Ties):
             if self.state <= WATCHFUL:
                 self.wake()
 
+    def queue_first(self, message: Message) -> None:
+        """Queue a message ahead of those that wait: it was sent before them."""
+        if self.room <= 0:
+            self.make_room()
+        self.room -= 1
+        self.mailbox.appendleft(message)
+
     def inform(self, content: object) -> None:
         """Queue a plain message that must arrive."""
         self.signal((self.handlers.signal, content, None, None))

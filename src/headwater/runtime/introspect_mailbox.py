@@ -41,6 +41,11 @@ class WatchedMailbox(AttentiveMailbox):
         self._times.append(self._now())
         super().append(message)
 
+    def appendleft(self, message: Message, /) -> None:
+        """Queue a message ahead of those that wait."""
+        self._times.appendleft(self._now())
+        super().appendleft(message)
+
     def popleft(self) -> Message:
         """Take the oldest message."""
         self._times.popleft()
