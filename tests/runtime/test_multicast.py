@@ -320,3 +320,18 @@ def test_the_history_of_each_process_is_the_same_either_way(steps: list[tuple[st
         assert history(steps, together=True) == history(steps, together=False)
     finally:
         logging.disable(logging.NOTSET)
+
+
+def test_a_process_that_is_measured_from_now_on_still_gets_what_is_under_way_first() -> None:
+    async def scenario(system: System) -> None:
+        pids = await start(system, Probe)
+        multicast(pids, "a")
+        pids[0].send("b")
+        introspect.measure(pids[0])
+        await settle()
+        assert log(pids[0]) == ["a", "b"]
+        multicast(pids, "c")
+        await settle()
+        assert log(pids[0]) == ["a", "b", "c"]
+
+    run(scenario)
