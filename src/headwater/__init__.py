@@ -12,6 +12,12 @@ from headwater.cqrs.projection import Projection, TableProjection, answer, proje
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
 from headwater.pubsub.broker import PubSub
+from headwater.pubsub.buffer import Dropped
+from headwater.pubsub.delivery import send_to_all
+from headwater.pubsub.entry import Dispatcher, Entry, Subscriber
+from headwater.pubsub.fastlane import Fastlane, fastlane
+from headwater.pubsub.hub import Hub
+from headwater.pubsub.subscription import Subscription
 from headwater.runtime.agent import Agent
 from headwater.runtime.backoff import Backoff
 from headwater.runtime.child import Child
@@ -31,6 +37,7 @@ from headwater.runtime.system import System
 from headwater.runtime.task import Task, start_task
 from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
+from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
@@ -53,8 +60,11 @@ __all__ = [
     "Command",
     "Committed",
     "Deferred",
+    "Dispatcher",
     "Down",
+    "Dropped",
     "DynamicSupervisor",
+    "Entry",
     "Envelope",
     "Event",
     "EventQuery",
@@ -62,8 +72,10 @@ __all__ = [
     "Exit",
     "Exited",
     "Expected",
+    "Fastlane",
     "GenServer",
     "HeadwaterError",
+    "Hub",
     "OneForAll",
     "OneForOne",
     "Outcome",
@@ -83,6 +95,8 @@ __all__ = [
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",
+    "Subscriber",
+    "Subscription",
     "Supervisor",
     "System",
     "Table",
@@ -93,9 +107,12 @@ __all__ = [
     "ThreadWorkers",
     "Undecoded",
     "Version",
+    "WorkerPool",
     "answer",
     "decide",
     "evolve",
+    "fastlane",
     "project",
+    "send_to_all",
     "start_task",
 ]

@@ -86,8 +86,8 @@ class Application:
         self.name = name
         self.aggregates = tuple(aggregates)
         self.projections = tuple(projections)
-        self.pubsub = PubSub()
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
+        self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
         self.codec = Codec(_registry(self.aggregates, self.projections, events))
@@ -250,6 +250,7 @@ class Application:
             raise ApplicationError(f"application {self.name!r} is running already")
         store = await EventStore.open(self.url, self.codec, clock=self._clock, telemetry=self.telemetry)
         try:
+            await self.pubsub.start()
             await self._system.__aenter__()
             await self._system.start(Supervisor, [self._child(view, store) for view in self.projections])
         except BaseException:
@@ -267,6 +268,7 @@ class Application:
         try:
             await self._system.__aexit__(kind, error, trace)
         finally:
+            await self.pubsub.stop()
             await store.close()
 
     def _child(self, view: type[Projection], store: EventStore) -> Child:

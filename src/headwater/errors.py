@@ -9,6 +9,7 @@ attribute as well.
     ├── DefinitionError        a class of the application is put together wrongly (raised at import or at start)
     ├── Rejected               an aggregate says no to a command: an answer, not a fault
     ├── DeadlineExceeded       no answer in time
+    ├── MissingExtra           a library that is installed with an extra
     ├── CodecError             bytes that cannot be turned into a value, or the reverse
     │   ├── UnknownType
     │   └── Undecodable
@@ -23,7 +24,15 @@ attribute as well.
     │   ├── ChildExists, ChildUnknown, ChildRunning, ChildLimit
     │   ├── MailboxFull, MutableMessage
     │   ├── CallingSelf
-    │   └── UnknownMethod
+    │   └── UnknownMethod, WrongArguments
+    ├── PubSubError            publish and subscribe
+    │   ├── InvalidTopic, InvalidSubscription
+    │   ├── NotSubscribed
+    │   ├── SubscriberTooSlow
+    │   ├── DispatcherUnknown, DispatcherTaken
+    │   ├── NodeUnknown, NodeTaken
+    │   ├── PubSubClosed, PubSubOverloaded
+    │   └── PubSubUnreachable
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
     │   ├── ConditionFailed
@@ -80,6 +89,10 @@ class Rejected(HeadwaterError):
 
 class DeadlineExceeded(HeadwaterError, TimeoutError):
     """No answer came within the caller's deadline. The work may still be done: the outcome is unknown."""
+
+
+class MissingExtra(HeadwaterError, ImportError):
+    """A module needs a library that isn't installed. The message names the extra that it comes with."""
 
 
 # --- codec ---------------------------------------------------------------------------------------------------
@@ -197,6 +210,71 @@ class CallingSelf(ProcessError):
 
 class UnknownMethod(ProcessError):
     """The process's class has no such public method."""
+
+
+class WrongArguments(ProcessError, TypeError):
+    """One of the runtime's own processes was asked with arguments that don't fit. Nothing was done, and it lives on."""
+
+
+# --- publish and subscribe -----------------------------------------------------------------------------------
+
+
+class PubSubError(HeadwaterError):
+    """Base of what goes wrong in publish and subscribe. Unless the class says otherwise, nobody got anything."""
+
+
+class InvalidTopic(PubSubError, ValueError):
+    """A topic is a non-empty string, and this is none."""
+
+
+class InvalidSubscription(PubSubError, ValueError):
+    """A subscription was asked for with a capacity below 1, or with a policy that doesn't exist."""
+
+
+class NotSubscribed(PubSubError):
+    """A subscription is read outside of its `async with`, or entered a second time."""
+
+
+class SubscriberTooSlow(PubSubError):
+    """A subscription was ended because its reader was too slow: it has lost what was broadcast since.
+
+    Args:
+        topic: the subscription's topic.
+        capacity: how many messages it could hold.
+    """
+
+    def __init__(self, topic: str, capacity: int) -> None:
+        super().__init__(f"the reader of topic {topic!r} was too slow: {capacity} messages waited, and one more came")
+        self.topic = topic
+        self.capacity = capacity
+
+
+class DispatcherUnknown(PubSubError):
+    """No dispatcher is registered under this name."""
+
+
+class DispatcherTaken(PubSubError):
+    """Another dispatcher is registered under this name already."""
+
+
+class NodeUnknown(PubSubError):
+    """No node of this name has joined."""
+
+
+class NodeTaken(PubSubError):
+    """A node of this name has joined already."""
+
+
+class PubSubClosed(PubSubError):
+    """The PubSub was stopped, or not started yet."""
+
+
+class PubSubOverloaded(PubSubError):
+    """More messages wait for other nodes than may be queued. This one was not sent, and nobody got it."""
+
+
+class PubSubUnreachable(PubSubError):
+    """The transport to other nodes failed. Some of them may have got the message; this node's subscribers have not."""
 
 
 # --- event store ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ log: measuring never breaks what it measures.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Literal
@@ -56,6 +56,10 @@ class SpanEvent:
         duration: seconds from start to end; 0.0 at the start.
         metadata: what the component said about this span so far.
         error: what was raised, for phase `exception`.
+        span: what the start and the end of one span have in common, and no other span that is under way. To be compared
+            and hashed, nothing else.
+        encloses: whether what happens in the same task until its end happens within it, as it does in a `with` block.
+            The life of a process, say, encloses nothing.
     """
 
     name: SpanName
@@ -63,6 +67,8 @@ class SpanEvent:
     duration: float
     metadata: Mapping[str, object]
     error: BaseException | None = None
+    span: Hashable = field(default=None, compare=False, repr=False)
+    encloses: bool = field(default=False, compare=False)
 
 
 Handler = Callable[[SpanEvent], None]
@@ -111,7 +117,7 @@ class _ObservedSpan(Span):
         self._emit("stop" if error is None else "exception", duration, error)
 
     def _emit(self, phase: Phase, duration: float, error: BaseException | None) -> None:
-        self._telemetry.emit(SpanEvent(self._name, phase, duration, dict(self._metadata), error))
+        self._telemetry.emit(SpanEvent(self._name, phase, duration, dict(self._metadata), error, self, True))
 
 
 _UNOBSERVED: Final = Span()

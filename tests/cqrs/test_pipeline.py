@@ -15,7 +15,7 @@ from random import Random
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from headwater import Application, Command, Committed, Envelope, EventStore, Expected, Recorded, Rejected
@@ -67,7 +67,7 @@ async def answers_of(application: Application, envelopes: Sequence[Envelope], in
     return answers
 
 
-def check(envelopes: Sequence[Envelope], answers: Sequence[Answer], log: Sequence[Recorded]) -> None:
+def check(envelopes: Sequence[Envelope], answers: Sequence[Answer], log: Sequence[Recorded], in_flight: int) -> None:
     by_cause: dict[UUID | None, list[Recorded]] = defaultdict(list)
     for recorded in log:
         by_cause[recorded.causation].append(recorded)
@@ -83,6 +83,10 @@ def check(envelopes: Sequence[Envelope], answers: Sequence[Answer], log: Sequenc
             last = answer.version
         else:
             assert stored == [], "what was not committed has left nothing"
+    if len(envelopes) <= in_flight:
+        kinds = [type(answer) for answer in answers]
+        fallen = kinds.index(StorageFull) if StorageFull in kinds else len(kinds)
+        assert Committed not in kinds[fallen:], "what was sent before a failure was known takes no effect behind it"
     balance = 0
     for recorded in log:
         balance += recorded.event.amount if isinstance(recorded.event, Deposited) else -_withdrawn(recorded)
@@ -95,6 +99,7 @@ def _withdrawn(recorded: Recorded) -> int:
 
 
 @settings(max_examples=60, deadline=None)
+@example([Deposit("a", 3), Withdraw("a", 1), Deposit("a", 1), Withdraw("a", 2)], 6, 0.0, 0.5, 500)
 @given(
     COMMANDS, st.integers(), st.sampled_from([0.0, 0.1, 0.5]), st.sampled_from([0.0, 0.1]), st.sampled_from([1, 5, 500])
 )
@@ -113,7 +118,7 @@ def test_the_log_reads_as_if_commands_were_decided_one_by_one(
             log = [recorded async for recorded in application.store.read_stream("account-a")]
             live = await application.live_state(Account, "a")
             assert live == await application.state(Account, "a")
-        check(envelopes, answers, log)
+        check(envelopes, answers, log, in_flight)
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(main(Path(folder)))

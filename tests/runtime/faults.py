@@ -15,12 +15,13 @@ from headwater.errors import HeadwaterError
 from headwater.runtime.dynamic_supervisor import DynamicSupervisor
 from headwater.runtime.introspect_monitor import Monitor
 from headwater.runtime.ordered_supervisor import OrderedSupervisor
-from headwater.runtime.process import ENDED, STATES, WATCHFUL, Process
+from headwater.runtime.process import Process
 from headwater.runtime.registry import Registry
 from headwater.runtime.reply import Deferred
 from headwater.runtime.restart import Restart
 from headwater.runtime.shutdown import ShutdownForm
 from headwater.runtime.slot import Slot
+from headwater.runtime.states import ENDED, STATES, WATCHFUL
 from headwater.runtime.strategy import Strategy
 from headwater.testing.clock import VirtualClock
 

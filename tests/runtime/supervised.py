@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
-from headwater import GenServer, System
+from headwater import Child, GenServer, OneForOne, Pid, Supervisor, System
 from headwater.errors import ProcessDown, StartIgnored
+from headwater.runtime.restart import Restart
 from tests.runtime.driving import settle
 
 
@@ -72,3 +73,24 @@ async def leave(system: System, name: str) -> None:
     """Make a worker end by itself, and let its supervisor act."""
     system.named(Worker, name).cast(Worker.leave)
     await settle()
+
+
+class Team(Supervisor):
+    strategy = OneForOne(max_restarts=3, within=5.0)
+
+    def children(self, log: list[str]) -> Iterable[Child]:
+        yield Child(Worker, "a", log, name="a")
+        yield Child(Worker, "b", log, name="b", restart="transient")
+        yield Child(Worker, "c", log, name="c", restart="temporary")
+
+
+def workers(names: str, log: list[str], restart: Restart = "permanent") -> list[Child]:
+    return [Child(Worker, name, log, name=name, restart=restart) for name in names]
+
+
+async def states(supervisor: Pid[Supervisor]) -> dict[str, str]:
+    return {info.id: info.state for info in await supervisor.call(Supervisor.which_children)}
+
+
+def significant(names: str, restart: Restart) -> list[Child]:
+    return [child.override(significant=True) for child in workers(names, [], restart)]

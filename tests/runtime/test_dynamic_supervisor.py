@@ -515,16 +515,28 @@ def test_no_operation_looks_at_all_children() -> None:
     run(scenario)
 
 
-@pytest.mark.soak
-@pytest.mark.row("DS-01")
-def test_a_hundred_thousand_children_start_and_end() -> None:
+def start_and_end(count: int) -> None:
+    """Start so many children on demand, restart some, and end them all."""
+
     async def scenario(system: System) -> None:
-        crew = await system.start(DynamicSupervisor)
+        crew = await system.start(DynamicSupervisor, strategy=OneForOne(max_restarts=99))
         child = Child(Worker, "one of many", [])
-        for _ in range(100_000):
-            await start(crew, child)
-        assert await counts(crew) == (100_000, 100_000)
+        pids = [await start(crew, child) for _ in range(count)]
+        for pid in pids[:: count // 10]:
+            pid.kill()
+        await settle()
+        assert await counts(crew) == (count, count)
         await crew.stop(timeout=None)
         assert not system._running().processes
 
     run(scenario)
+
+
+@pytest.mark.row("DS-01")
+def test_thousands_of_children_start_and_end() -> None:
+    start_and_end(5_000)
+
+
+@pytest.mark.soak
+def test_a_hundred_thousand_children_start_and_end() -> None:
+    start_and_end(100_000)

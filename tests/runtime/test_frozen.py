@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import datetime as dt
 import enum
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -12,8 +12,8 @@ from types import MappingProxyType
 import msgspec
 import pytest
 
-from headwater import Child, GenServer, Pid, Supervisor, System
-from headwater.errors import HeadwaterError, MutableMessage
+from headwater import Agent, Child, Deferred, GenServer, Pid, Supervisor, System
+from headwater.errors import HeadwaterError, MutableMessage, ProcessDown
 from headwater.runtime import introspect
 
 
@@ -50,6 +50,21 @@ class Cart(GenServer):
     def put(self, *items: object, note: object = None) -> int:
         self.seen.extend(items)
         return len(self.seen)
+
+    def give(self, value: object) -> object:
+        return value
+
+    async def give_slowly(self, value: Callable[[], object]) -> object:
+        await asyncio.sleep(0)
+        return value()
+
+    def give_later(self, value: Callable[[], object]) -> Deferred[object]:
+        deferred = self.defer(object)
+        self._cell.node.loop.call_soon(lambda: deferred.reply(value()))
+        return deferred
+
+    def make(self, value: Callable[[], object]) -> object:
+        return value()
 
     def handle_info(self, message: object) -> None:
         self.seen.append(message)
@@ -115,6 +130,53 @@ def test_a_mutable_value_is_refused_with_its_path_in_the_senders_turn(value: obj
         assert isinstance(refused.value, HeadwaterError)
 
     frozen(scenario(), system)
+
+
+@pytest.mark.row("BR-07")
+@pytest.mark.parametrize("method", [Cart.make, Cart.give_slowly, Cart.give_later])
+def test_a_mutable_answer_is_kept_from_the_caller_and_the_process_lives(method: Callable[..., object]) -> None:
+    system = System(frozen_messages=True)
+
+    async def scenario() -> None:
+        cart = await system.start(Cart, name="cart")
+        for value, complaint in MUTABLE:
+            with pytest.raises(MutableMessage) as refused:
+                await cart.call(method, lambda value=value: value)
+            assert str(refused.value) == f"Cart 'cart' {method.__name__}: {complaint.replace('argument 0', 'answer')}"
+        for value in IMMUTABLE:
+            assert await cart.call(method, lambda value=value: value) is value
+        cart.cast(method, list)  # nobody gets that answer
+        assert await cart.call(Cart.give, 5) == 5
+
+    frozen(scenario(), system)
+
+
+@pytest.mark.row("BR-07")
+def test_what_supervisors_and_agents_answer() -> None:
+    system = System(frozen_messages=True)
+
+    async def scenario() -> None:
+        supervisor = await system.start(Supervisor, [Child(Cart, name="cart")])
+        assert [child.id for child in await supervisor.call(Supervisor.which_children)] == ["cart"]
+        scores = await Agent.start(system, list[int])
+        with pytest.raises(MutableMessage, match="answer is a list"):
+            await scores.get(lambda state: state)
+        assert await scores.get(len) == 0
+
+    frozen(scenario(), system)
+
+
+@pytest.mark.row("BR-07", "GS-15")
+def test_a_crash_report_still_names_the_client(caplog: pytest.LogCaptureFixture) -> None:
+    system = System(frozen_messages=True)
+
+    async def scenario() -> None:
+        cart = await system.start(Cart)
+        with pytest.raises(ProcessDown):
+            await cart.call(Cart.give_slowly, lambda: 1 // 0)
+
+    frozen(scenario(), system)
+    assert "client: scenario" in caplog.text
 
 
 @pytest.mark.row("BR-07")

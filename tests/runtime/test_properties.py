@@ -21,9 +21,9 @@ from headwater.runtime.down import Down, Exited
 from headwater.runtime.exits import Reason, describe
 from headwater.runtime.mailbox import Overflow
 from headwater.runtime.node import INLINE_TURNS, Node, Runnable, RunQueue
-from headwater.runtime.process import ENDED, WATCHFUL
 from headwater.runtime.registry import Registry
 from headwater.runtime.reply import Deferred
+from headwater.runtime.states import ENDED, WATCHFUL
 from headwater.testing.clock import VirtualClock
 from headwater.testing.simulation import explore
 

@@ -180,6 +180,19 @@ def test_a_monitor_that_was_ended_says_nothing_even_if_it_has_spoken_already() -
     run(scenario)
 
 
+@pytest.mark.row("PR-10")
+def test_a_monitor_can_be_ended_in_the_turn_that_would_have_handled_its_down() -> None:
+    async def scenario(system: System) -> None:
+        observer, target = await probes(system, 2)
+        number = await observer.call(Probe.watch, target, "tag")
+        observer.cast(Probe.do, lambda probe: probe.demonitor(target, number))  # it waits, with the Down behind it
+        target.kill()
+        await settle()
+        assert await observer.call(Probe.history) == []
+
+    run(scenario)
+
+
 @pytest.mark.row("PR-12")
 def test_at_the_end_everything_is_released_before_anybody_hears_of_it() -> None:
     seen: list[tuple[str, bool]] = []

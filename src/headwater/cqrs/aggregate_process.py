@@ -3,7 +3,9 @@
 Each decision is made on the *speculative* state: as if all earlier appends had succeeded already. Its append is
 queued behind theirs, and its answer leaves only after they and it are durable; so does the answer "rejected",
 because it was decided on the same speculation. If an append fails, every later one fails with it
-(`Append.follows`), nobody has been told anything untrue, and what is left is decided again from the log.
+(`Append.follows`), and nobody has been told anything untrue. After a conflict, what is left is decided again from the
+log. After a failure of the storage, all that waits fails likewise: commands come in an order, and none that was sent
+before the failure was known takes effect behind one that had none.
 """
 
 from __future__ import annotations
@@ -113,7 +115,7 @@ class AggregateProcess(GenServer):
             Rejected: the aggregate said no, on a state that is durable.
             CommandFailed: `decide` or `evolve` raised something else.
             ConflictNotResolved: the stream kept changing under the command.
-            StoreError: the events could not be stored.
+            StoreError: the events could not be stored, or those of a command before it.
         """
         decision = _Decision(command, context, self.defer(Committed))
         if len(self._decisions) >= MAX_UNDER_WAY:
@@ -213,10 +215,14 @@ class AggregateProcess(GenServer):
             self._position = int(decision.append.answer.result().position)
             return self._answer(decision)
         self._start_recovery()
-        if isinstance(error, WrongExpectedVersion | PipelineBroken):
-            return False
-        decision.deferred.fail(error)
-        return True
+        if not isinstance(error, WrongExpectedVersion | PipelineBroken):
+            self._fail_all(error)
+        return False
+
+    def _fail_all(self, error: BaseException) -> None:
+        for decision in self._decisions:
+            decision.deferred.fail(error)
+        self._decisions.clear()
 
     def _answer(self, decision: _Decision) -> bool:
         if decision.failure is not None:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
+from headwater.errors import WrongArguments
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.genserver import GenServer
+from headwater.runtime.guarded import GuardedHandlers
 from headwater.runtime.pid import CALL_TIMEOUT, Pid
 from headwater.runtime.system import System
 
 State = TypeVar("State")
 Answer = TypeVar("Answer")
+First = TypeVar("First")
+FunctionT = TypeVar("FunctionT")
 
 
-class AgentProcess(GenServer):
+class AgentProcess(GenServer, handlers=GuardedHandlers):
     """The process of an agent. Under a supervisor: `Child(AgentProcess, dict, name="settings")`."""
 
     def init(self, make: Callable[[], object]) -> None:
@@ -38,8 +42,8 @@ class Agent(Generic[State]):
     A function is sync. If it raises, the agent ends, and the caller gets `ProcessDown`; `Rejected` is an answer, and
     leaves the state as it was. What `get` returns is the state itself, not a copy: don't change it outside.
 
-    Every method but `cast` raises `ProcessDown` if the agent has ended, and `DeadlineExceeded` if it doesn't answer
-    within 5 s, or what `within` says; then the function may still run.
+    What is no function is refused with `WrongArguments`. Every method but `cast` raises `ProcessDown` if the agent has
+    ended, and `DeadlineExceeded` if it doesn't answer within 5 s, or what `within` says: the function may still run.
 
     Args:
         pid: the address of the agent's process.
@@ -51,7 +55,7 @@ class Agent(Generic[State]):
         self.pid = pid
 
     @staticmethod
-    async def start(system: System, make: Callable[[], State], *, name: str | None = None) -> Agent[State]:
+    async def start(system: System, make: Callable[[], First], *, name: str | None = None) -> Agent[First]:
         """Start an agent that stands on its own.
 
         Args:
@@ -75,6 +79,7 @@ class Agent(Generic[State]):
 
     async def get(self, function: Callable[[State], Answer]) -> Answer:
         """What the function returns for the state."""
+        _checked(function)
 
         def keep(state: State) -> tuple[Answer, State]:
             return function(state), state
@@ -87,7 +92,7 @@ class Agent(Generic[State]):
 
     async def get_and_update(self, function: Callable[[State], tuple[Answer, State]]) -> Answer:
         """Let the function return an answer and the next state. Returns the answer."""
-        answer = await self.pid.call(AgentProcess.apply, _untyped(function))
+        answer = await self.pid.call(AgentProcess.apply, _untyped(_checked(function)))
         return cast("Answer", answer)
 
     def cast(self, function: Callable[[State], State]) -> None:
@@ -99,7 +104,14 @@ class Agent(Generic[State]):
         await self.pid.stop(reason, timeout)
 
 
+def _checked(function: FunctionT) -> FunctionT:
+    if not callable(function):
+        raise WrongArguments(f"an agent runs functions; {function!r} is none")
+    return function
+
+
 def _silent(function: Callable[[State], State]) -> Callable[[State], tuple[None, State]]:
+    _checked(function)
     return lambda state: (None, function(state))
 
 

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from headwater.runtime.exits import Reason, describe
 from headwater.runtime.introspect_client import client_of
 from headwater.runtime.introspect_state import attributes, shorten, spoken
-from headwater.runtime.message import Message
+from headwater.runtime.message import Message, arguments_of
 
 _log: Final = logging.getLogger("headwater.runtime")
 
@@ -55,6 +55,6 @@ def _shown(value: object) -> str:
 def _said(message: Message | None) -> str:
     if message is None:
         return "none"
-    handler, arguments, keywords, _ = message
+    arguments, keywords = arguments_of(message)
     words = [*map(spoken, arguments), *(f"{name}={spoken(value)}" for name, value in keywords.items())]
-    return f"{handler.name}({', '.join(words)})"
+    return f"{message[0].name}({', '.join(words)})"

@@ -6,21 +6,23 @@ import asyncio
 from functools import partial
 from typing import ClassVar, Final, TypeVar, cast
 
-from headwater.errors import ChildLimit, ChildUnknown, DefinitionError, StartFailed
+from headwater.errors import ChildLimit, ChildUnknown, DefinitionError, StartFailed, WrongArguments
 from headwater.runtime.child import Child, ChildCounts, ChildInfo
+from headwater.runtime.child_start import ChildStart
 from headwater.runtime.down import Exited
 from headwater.runtime.eager import begin
-from headwater.runtime.exits import Exit, Reason, is_abnormal
+from headwater.runtime.exits import Reason, is_abnormal
+from headwater.runtime.farewell import Farewell
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 from headwater.runtime.reply import Deferred
-from headwater.runtime.report import ReportKind, report
-from headwater.runtime.restart import RestartIntensity, should_restart
+from headwater.runtime.restart import should_restart
+from headwater.runtime.restarting import Restarting
 from headwater.runtime.shutdown import end_child
 from headwater.runtime.slot import Due, Slot
-from headwater.runtime.strategy import OneForOne, Strategy
-from headwater.runtime.supervising import Supervising, log_stray
+from headwater.runtime.strategy import OneForOne
+from headwater.runtime.supervising import log_stray
 
 ServerT = TypeVar("ServerT", bound=GenServer)
 
@@ -28,7 +30,7 @@ ENDS_AT_ONCE: Final = 1_000
 """How many children are told to end before the event loop has a turn."""
 
 
-class DynamicSupervisor(Supervising, adds_methods=True):
+class DynamicSupervisor(Restarting, adds_methods=True):
     """A supervisor whose children are started one by one, as they are needed, and have no order and no ids.
 
         workers = await system.start(DynamicSupervisor, max_children=10_000, name="workers")
@@ -59,16 +61,15 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         Raises:
             DefinitionError: another strategy than one for one, or a limit below 0.
         """
-        self._strategy: Strategy = strategy or self.strategy
+        self._adopt(strategy or self.strategy)
         self._limit = self.max_children if max_children is None else max_children
         if not isinstance(self._strategy, OneForOne):
             raise DefinitionError("a DynamicSupervisor's children have no order: its strategy is OneForOne")
         if self._limit is not None and self._limit < 0:
             raise DefinitionError(f"max_children is 0 or more, or None for no limit, not {self._limit}")
         self._extra = self.extra_arguments if extra_arguments is None else extra_arguments
-        self._intensity = RestartIntensity(self._strategy.max_restarts, self._strategy.within)
         self._slots: dict[Process, Slot] = {}  # by the process that stands there, or that stood there last
-        self._starts: dict[Slot, _Start] = {}
+        self._starts: dict[Slot, ChildStart] = {}
         self._leaving: dict[Slot, list[Deferred[None]]] = {}
         self._places = 0  # taken by children, those included whose first start is under way
         self._active = 0
@@ -90,7 +91,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         problem = self._problem(child)
         if problem is None:
             self._places += 1
-            self._start(_Start(Slot(child), cast("Deferred[Pid[object] | None]", deferred)))
+            self._start(ChildStart(Slot(child), cast("Deferred[Pid[object] | None]", deferred)))
         else:
             deferred.fail(problem)
         return deferred
@@ -103,8 +104,13 @@ class DynamicSupervisor(Supervising, adds_methods=True):
 
         Raises:
             ChildUnknown: it is no child of this supervisor.
+            WrongArguments: it is no address.
         """
         deferred = self.defer(type(None))
+        given: object = pid
+        if not isinstance(given, Pid):
+            deferred.fail(WrongArguments(f"a child of a DynamicSupervisor is named by its address, not by {given!r}"))
+            return deferred
         slot = self._slots.get(pid.process)
         if slot is None:
             deferred.fail(ChildUnknown(f"{pid.label} is no child of {self._cell.label}"))
@@ -141,7 +147,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         match message:
             case Exited():
                 self._react(message)
-            case _Start():
+            case ChildStart():
                 self._started(message)
             case Due():
                 if message.slot.due is message:
@@ -158,7 +164,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
     async def terminate(self, reason: Reason) -> None:
         """End all children at the same time, and wait for the last."""
         await self._cancel_starts()
-        farewell = _Farewell(self._cell.node.loop.create_future())
+        farewell = Farewell(self._cell.node.loop.create_future())
         for number, slot in enumerate(dict.fromkeys([*self._slots.values(), *self._starts]), 1):
             slot.cancel_wait()
             if slot.process is not None:
@@ -169,7 +175,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
 
     # --- starting --------------------------------------------------------------------------------------------
 
-    def _start(self, start: _Start) -> None:
+    def _start(self, start: ChildStart) -> None:
         """Start a child: at once if its `init` doesn't wait, else beside everything else."""
         self._starts[start.slot] = start
         start.task = begin(self._cell.node.loop, self._attempt(start))
@@ -178,13 +184,13 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         else:
             start.task.add_done_callback(lambda task: None if task.cancelled() else self._cell.inform(start))
 
-    async def _attempt(self, start: _Start) -> None:
+    async def _attempt(self, start: ChildStart) -> None:
         try:
             await start.slot.start(self._cell, self._extra)
         except StartFailed as error:
             start.error = error
 
-    def _started(self, start: _Start) -> None:
+    def _started(self, start: ChildStart) -> None:
         slot = start.slot
         if self._starts.pop(slot, None) is not start:
             return  # it was given up when it had failed already
@@ -200,13 +206,13 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         if start.deferred is not None:
             start.deferred.reply(slot.pid)
 
-    def _start_failed(self, start: _Start, error: StartFailed) -> None:
+    def _start_failed(self, start: ChildStart, error: StartFailed) -> None:
         self._report("start failed", start.slot, error.__cause__)
         if start.deferred is not None:
             self._places -= 1
             start.deferred.fail(error)
         elif self._bears(start.slot, error):
-            start.slot.wait(self._cell, self._strategy, self._cell.node.rng)
+            self._wait(start.slot)
 
     def _enter(self, slot: Slot, process: Process) -> None:
         self._slots[process] = slot
@@ -244,19 +250,12 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         if self._strategy.backoff is None:
             self._restart(slot)
         else:
-            slot.wait(self._cell, self._strategy, self._cell.node.rng)
+            self._wait(slot)
 
     def _restart(self, slot: Slot) -> None:
         slot.due = None
         slot.restarts += 1
-        self._start(_Start(slot, None))
-
-    def _bears(self, slot: Slot, reason: Reason) -> bool:
-        if self._intensity.allows(self._now()):
-            return True
-        self._report("gave up", slot, reason)
-        self.stop(Exit.SHUTDOWN)
-        return False
+        self._start(ChildStart(slot, None))
 
     def _drop(self, slot: Slot) -> None:
         self._leave_place(slot, slot.last)
@@ -285,66 +284,13 @@ class DynamicSupervisor(Supervising, adds_methods=True):
             self._report("killed", slot, reason)
         self._cell.inform(Exited(Pid(process), reason))  # it may have cut the link
 
-    def _dismiss(self, slot: Slot, process: Process, farewell: _Farewell) -> None:
+    def _dismiss(self, slot: Slot, process: Process, farewell: Farewell) -> None:
         """Begin to end a child. It need not send an exit signal any more: nobody would handle it."""
         self._cell.unlink(process)
         farewell.left += 1
         end_child(self._cell, process, slot.child.shutdown, partial(self._dismissed, slot, farewell))
 
-    def _dismissed(self, slot: Slot, farewell: _Farewell, reason: Reason, was_late: bool) -> None:
+    def _dismissed(self, slot: Slot, farewell: Farewell, reason: Reason, was_late: bool) -> None:
         if was_late:
             self._report("killed", slot, reason)
         farewell.one_less()
-
-    def _now(self) -> float:
-        return self._cell.node.clock.monotonic()
-
-    def _report(self, kind: ReportKind, slot: Slot, reason: Reason | None = None) -> None:
-        report(kind, self._cell.label, slot.child.id, slot.restarts, reason)
-
-
-class _Start:
-    """A start that is under way, and the message that tells of its outcome.
-
-    Attributes:
-        slot: the child.
-        deferred: who waits for its first start; None if it is a restart.
-        before: the process whose place it takes.
-        error: why it failed.
-        task: what is under way.
-    """
-
-    __slots__ = ("before", "deferred", "error", "slot", "task")
-
-    def __init__(self, slot: Slot, deferred: Deferred[Pid[object] | None] | None) -> None:
-        self.slot = slot
-        self.deferred = deferred
-        self.before = slot.last
-        self.error: StartFailed | None = None
-        self.task: asyncio.Task[None] | None = None
-
-    def cancel(self) -> None:
-        """Give it up. A process that is starting is ended."""
-        if self.task is not None:
-            self.task.cancel()
-
-
-class _Farewell:
-    """How many children are still on their way out."""
-
-    __slots__ = ("_empty", "left")
-
-    def __init__(self, empty: asyncio.Future[None]) -> None:
-        self._empty = empty
-        self.left = 0
-
-    def one_less(self) -> None:
-        """One has ended."""
-        self.left -= 1
-        if self.left == 0 and not self._empty.done():
-            self._empty.set_result(None)
-
-    async def wait(self) -> None:
-        """Wait until none is left."""
-        if self.left:
-            await self._empty

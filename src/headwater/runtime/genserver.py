@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Self, TypeVar, cast
+from typing import Any, ClassVar, Concatenate, Final, ParamSpec, Self, TypeGuard, TypeVar, cast, overload
 
 from headwater.errors import InternalError
 from headwater.runtime.down import Down, Exited
@@ -12,8 +12,9 @@ from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import HandlerTable
 from headwater.runtime.introspect_monitor import Monitor
 from headwater.runtime.mailbox import DEFAULT_CAPACITY, Overflow
-from headwater.runtime.pid import Pid
+from headwater.runtime.pid import CALL_TIMEOUT, Pid
 from headwater.runtime.process import Process
+from headwater.runtime.receive import Matching, receive
 from headwater.runtime.reply import Deferred
 from headwater.runtime.restart import Restart
 from headwater.runtime.shutdown import ShutdownForm
@@ -21,6 +22,7 @@ from headwater.runtime.ties import Ties
 from headwater.runtime.timer import MessageTimer
 
 Answer = TypeVar("Answer")
+Received = TypeVar("Received")
 ServerT = TypeVar("ServerT")
 Arguments = ParamSpec("Arguments")
 
@@ -51,6 +53,7 @@ class GenServer:
         overflow: what happens to those beyond; see `mailbox.Overflow`.
         restart: when a supervisor brings it back, unless its `Child` says otherwise.
         shutdown: how a supervisor ends it, unless its `Child` says otherwise.
+        handlers: the class's public methods. Used by the runtime.
     """
 
     trap_exit: bool = False
@@ -58,13 +61,18 @@ class GenServer:
     overflow: ClassVar[Overflow] = "reject"
     restart: ClassVar[Restart] = "permanent"
     shutdown: ClassVar[ShutdownForm] = 5.0
-    _handlers: ClassVar[HandlerTable]  # set for each subclass
+    handlers: ClassVar[HandlerTable]  # set for each subclass
     process_label: str | None = None
     __process: Process | None = None
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, *, handlers: type[HandlerTable] = HandlerTable) -> None:
+        """Find out what can be called.
+
+        Args:
+            handlers: how; see `guarded`.
+        """
         super().__init_subclass__()
-        cls._handlers = HandlerTable(cls, _RESERVED)
+        cls.handlers = handlers(cls, _RESERVED)
 
     # --- what a subclass defines -----------------------------------------------------------------------------
 
@@ -128,11 +136,43 @@ class GenServer:
         In `init` it is the way to become ready at once and load the state afterwards. It may be chained.
         """
         process = cast("GenServer", self)._cell  # noqa: SLF001 - it is this object's own
-        process.continue_with((process.handlers[method], arguments, keywords, None))
+        process.continue_with((process.handlers.find(method), arguments, keywords, None))
 
     def wait_for_message(self, seconds: float, otherwise: object) -> None:
         """Handle the message `otherwise` if no message comes in so many seconds. Any message ends the wait."""
         self._cell.await_message(seconds, otherwise)
+
+    @overload
+    async def receive(self, matching: type[Received], timeout: float | None = ...) -> Received: ...
+
+    @overload
+    async def receive(
+        self, matching: Callable[[object], TypeGuard[Received]], timeout: float | None = ...
+    ) -> Received: ...
+
+    @overload
+    async def receive(self, matching: Callable[[object], bool], timeout: float | None = ...) -> object: ...
+
+    async def receive(self, matching: Matching, timeout: float | None = CALL_TIMEOUT) -> object:
+        """In an async method: wait for one plain message, out of order, and take it.
+
+            reply = await self.receive(Ready)  # the first `Ready` that waits, or that comes
+
+        It is the first message that matches among those that were sent to this process and that wait, or else the
+        first one to come; also a `Down` or `Exited`. All others stay where they are, for `handle_info`, within the
+        bound of the mailbox. Calls and casts, requests of `introspect`, and what makes the process stop wait too, as
+        they do behind any async method; an exit signal that isn't trapped, and a kill, end the wait with the process.
+
+        Args:
+            matching: a class, or a function that is asked about each message once, in the turn of whoever sends it.
+            timeout: seconds to wait; None waits for ever.
+
+        Raises:
+            DeadlineExceeded: none came in time.
+            ProcessError: this isn't code of the process itself, or it waits for another message at the same time.
+            DefinitionError: `matching` is neither a class nor a function.
+        """
+        return await receive(self._cell, matching, timeout)
 
     def send_after(self, delay: float, message: object, to: Pid[object] | None = None) -> MessageTimer:
         """Send a message in so many seconds, to this process or another. Returns the timer, to be cancelled."""
@@ -173,11 +213,6 @@ class GenServer:
     def exit_message(self, sender: Ties | None, reason: Reason) -> object:
         """What an exit signal is as a message. Used by the runtime."""
         return Exited(Pid(sender) if isinstance(sender, Process) else None, reason)
-
-    @classmethod
-    def handlers(cls) -> HandlerTable:
-        """The class's public methods. Used by the runtime."""
-        return cls._handlers
 
     @property
     def _cell(self) -> Process:

@@ -260,4 +260,4 @@ def _change_code(process: Process, old_version: object, server: type[GenServer] 
 
 def _become(process: Process, instance: GenServer, server: type[GenServer]) -> None:
     instance.__class__ = server
-    process.handlers = server.handlers()
+    process.handlers = server.handlers

@@ -13,22 +13,20 @@ _FRAMES: Final = 4
 """How many of a caller's frames a report names."""
 
 _RUNTIME: Final = str(Path(__file__).parent)
-_INLINE: Final = "fail_inline"
-"""The function on the stack by which a crash in a caller's own turn is known."""
+_INLINE: Final = ("fail_inline", "begin_task")
+"""The functions on the stack by which a crash in a caller's own turn is known."""
 
 
 def client_of(reply: asyncio.Future[object] | None) -> str | None:
     """Where the caller stands that waits for this answer, innermost first; None if nobody is known to wait.
 
-    Without an answer the caller is on the stack itself, or there is none.
+    If nobody waits for the answer yet, the caller is on the stack itself, or there is none.
     """
-    if reply is None:
-        return _caller()
     for callback, *_ in getattr(reply, "_callbacks", None) or ():
         task = getattr(callback, "__self__", None)
         if isinstance(task, asyncio.Task):
             return where(task)
-    return None
+    return _caller()
 
 
 def where(task: asyncio.Task[object]) -> str:
@@ -44,7 +42,7 @@ def where(task: asyncio.Task[object]) -> str:
 
 def _caller() -> str | None:
     frames = list(_stack())
-    inline = next((depth for depth, frame in enumerate(frames) if frame.f_code.co_name == _INLINE), None)
+    inline = next((depth for depth, frame in enumerate(frames) if frame.f_code.co_name in _INLINE), None)
     return None if inline is None else _places(iter(frames[inline:]))
 
 

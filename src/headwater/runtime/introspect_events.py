@@ -9,12 +9,13 @@ import msgspec
 
 from headwater.runtime.exits import Reason, describe
 from headwater.runtime.introspect_state import spoken
-from headwater.runtime.message import Message
+from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.process import Process
 
 EventKind: TypeAlias = Literal["in", "out", "noreply", "continue", "code_change", "terminate"]
-"""`in`: a message is about to be handled. `out`: the answer to a call. `noreply`: a message was handled that nobody
-waits for. `continue`: something asked for with `GenServer.then`. `code_change` and `terminate`: as they say."""
+"""`in`: a message is about to be handled. `out`: the answer to a call, also when its method returned before.
+`noreply`: a message was handled that nobody waits for, or a call whose answer is deferred. `continue`: something asked
+for with `GenServer.then`. `code_change` and `terminate`: as they say."""
 
 _WITH_MESSAGE: Final = ("in", "noreply", "continue")
 
@@ -66,8 +67,9 @@ class EventObserver:
         process = self._process
         event_kind, now = cast("EventKind", kind), process.node.clock.monotonic()
         if kind in _WITH_MESSAGE:
-            handler, arguments, keywords, _ = cast("Message", subject)
+            message = cast("Message", subject)
+            arguments, keywords = arguments_of(message)
             said = (*arguments, *keywords.values())
-            self.receive(ProcessEvent(process.label, event_kind, now, handler.name, said))
+            self.receive(ProcessEvent(process.label, event_kind, now, message[0].name, said))
         else:
             self.receive(ProcessEvent(process.label, event_kind, now, subject=subject))

@@ -1,37 +1,33 @@
-"""A mailbox that looks at what comes in. It takes the place of a plain one while somebody wants to know."""
+"""A mailbox that knows when its messages came. It takes the place of a plain one when somebody wants to know."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import SupportsIndex
 
-from headwater.runtime.mailbox import Mailbox
+from headwater.runtime.mailbox_attentive import AttentiveMailbox
 from headwater.runtime.message import Message
 from headwater.runtime.process import Process
 
-Check = Callable[[Message], None]
+Check = Callable[[Message], Message]
 
 
-class WatchedMailbox(Mailbox[Message]):
+class WatchedMailbox(AttentiveMailbox):
     """Notes when each message came, and may refuse some.
 
     Args:
         process: whose mailbox it becomes. What waits there moves in, as if it came now.
-        check: asked before a message is queued, in the sender's turn; it raises to refuse it.
+        check: asked before a message is queued, in the sender's turn; it returns it, or raises to refuse it.
     """
 
     __slots__ = ("_check", "_now", "_times")
 
     def __init__(self, process: Process, check: Check | None = None) -> None:
-        plain = process.mailbox
-        super().__init__(max(1, plain.capacity), plain.overflow)
-        self.dropped = plain.dropped
-        self._check: Check | None = None
-        self._now = process.node.clock.monotonic
-        self._times: deque[float] = deque()
-        for message in plain:
-            self.append(message)
+        super().__init__(process)
         self._check = check
+        self._now = process.node.clock.monotonic
+        self._times = deque([self._now()] * len(self))
 
     @property
     def oldest(self) -> float | None:
@@ -41,9 +37,14 @@ class WatchedMailbox(Mailbox[Message]):
     def append(self, message: Message, /) -> None:
         """Queue a message, unless it is refused."""
         if self._check is not None:
-            self._check(message)
+            message = self._check(message)
         self._times.append(self._now())
         super().append(message)
+
+    def appendleft(self, message: Message, /) -> None:
+        """Queue a message ahead of those that wait."""
+        self._times.appendleft(self._now())
+        super().appendleft(message)
 
     def popleft(self) -> Message:
         """Take the oldest message."""
@@ -54,6 +55,10 @@ class WatchedMailbox(Mailbox[Message]):
         """Take a message out of the middle."""
         del self._times[self.index(message)]
         super().remove(message)
+
+    def __delitem__(self, place: SupportsIndex, /) -> None:  # type: ignore[override]  # a deque takes no slices
+        del self._times[place]
+        super().__delitem__(place)
 
     def clear(self) -> None:
         """Take all messages out."""
@@ -67,4 +72,4 @@ def watch_mailbox(process: Process, check: Check | None = None) -> None:
     Whoever does so adds an observer too: then a turn that is under way ends, and takes no more from the old one.
     """
     if process.alive and not isinstance(process.mailbox, WatchedMailbox):
-        process.mailbox = WatchedMailbox(process, check)
+        process.use(WatchedMailbox(process, check))

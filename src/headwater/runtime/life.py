@@ -14,11 +14,11 @@ LIFE: Final = SpanName("headwater", "process")
 
 def begin_life(telemetry: Telemetry, label: str, kind: str) -> None:
     """Tell that a process begins."""
-    telemetry.emit(SpanEvent(LIFE, "start", 0.0, {"process": label, "server": kind}))
+    telemetry.emit(SpanEvent(LIFE, "start", 0.0, {"process": label, "server": kind}, span=label))
 
 
 def end_life(telemetry: Telemetry, label: str, kind: str, seconds: float, reason: Reason) -> None:
     """Tell that a process has ended, after so many seconds."""
     said = {"process": label, "server": kind, "reason": describe(reason)}
     error = reason if isinstance(reason, BaseException) else None
-    telemetry.emit(SpanEvent(LIFE, "exception" if is_abnormal(reason) else "stop", seconds, said, error))
+    telemetry.emit(SpanEvent(LIFE, "exception" if is_abnormal(reason) else "stop", seconds, said, error, label))

@@ -42,6 +42,11 @@ class Mailbox(deque[Message], Generic[Message]):
         self.overflow: Overflow = overflow
         self.dropped = 0
 
+    @property
+    def room(self) -> int:
+        """How many more messages fit."""
+        return max(0, self.capacity - len(self))
+
     def offer(self, message: Message, may_drop: Callable[[Message], bool]) -> Message | None:
         """Queue a message. Returns the one that was dropped for it, which may be the message itself, or None.
 

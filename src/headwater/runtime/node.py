@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import itertools
 import logging
 from collections import deque
@@ -44,13 +45,15 @@ class RunQueue:
     """The processes that have something to do, in the order in which it came up.
 
     It costs nothing while nobody has anything to do. One round gives every process that was waiting at its
-    beginning a turn; then the event loop does, before the next round.
+    beginning a turn; then the event loop does, before the next round. A round runs in the context variables of the
+    system's beginning, not in those of whoever happened to be the first to send something.
     """
 
-    __slots__ = ("_loop", "_ready", "_scheduled")
+    __slots__ = ("_context", "_loop", "_ready", "_scheduled")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._context = contextvars.copy_context()
         self._ready: deque[Runnable] = deque()
         self._scheduled = False
 
@@ -59,7 +62,7 @@ class RunQueue:
         self._ready.append(process)
         if not self._scheduled:
             self._scheduled = True
-            self._loop.call_soon(self.round)
+            self._loop.call_soon(self.round, context=self._context.copy())
 
     def round(self) -> None:
         """Give a turn to each process that waits for one now."""
@@ -68,7 +71,7 @@ class RunQueue:
             ready.popleft().take_turn()
         self._scheduled = bool(ready)
         if ready:
-            self._loop.call_soon(self.round)
+            self._loop.call_soon(self.round, context=self._context.copy())
 
 
 class SignalQueue:
@@ -105,16 +108,17 @@ class Node:
 
     Attributes:
         inline_turns: how many more calls may run in their callers' turns before the event loop has to run.
+        numbers: each is given to one process or one monitor of this system.
         processes: all living processes, oldest first.
     """
 
     __slots__ = (
-        "_numbers",
         "clock",
         "debug",
         "inline_turns",
         "loop",
         "names",
+        "numbers",
         "processes",
         "rng",
         "run_queue",
@@ -140,11 +144,7 @@ class Node:
         self.signals = SignalQueue()
         self.processes: dict[Runnable, None] = {}
         self.inline_turns = INLINE_TURNS
-        self._numbers = itertools.count(1)
-
-    def next_number(self) -> int:
-        """A number that no process and no monitor of this system has had yet."""
-        return next(self._numbers)
+        self.numbers = itertools.count(1)
 
     def detach(self, task: asyncio.Task[None], label: str) -> None:
         """Cancel the task of a process that has ended; report it if it doesn't end for that."""

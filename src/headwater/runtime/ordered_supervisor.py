@@ -14,13 +14,13 @@ from headwater.runtime.exits import Exit, Reason, is_abnormal
 from headwater.runtime.handlers import Handler
 from headwater.runtime.message import NOTHING
 from headwater.runtime.reply import Deferred
-from headwater.runtime.report import ReportKind, report
-from headwater.runtime.restart import RestartIntensity, should_restart
+from headwater.runtime.restart import should_restart
+from headwater.runtime.restarting import Restarting
 from headwater.runtime.shutdown import end_child
 from headwater.runtime.slot import Due, Slot
 from headwater.runtime.slots import Slots, count
 from headwater.runtime.strategy import OneForOne, Strategy
-from headwater.runtime.supervising import Supervising, log_stray
+from headwater.runtime.supervising import log_stray
 
 AutoShutdown = Literal["never", "any_significant", "all_significant"]
 """Whether a supervisor ends itself with reason `shutdown` when one of its significant children, or the last of them,
@@ -31,7 +31,7 @@ AUTO_SHUTDOWNS: Final = ("never", "any_significant", "all_significant")
 Answer = TypeVar("Answer")
 
 
-class OrderedSupervisor(Supervising, adds_methods=True):
+class OrderedSupervisor(Restarting, adds_methods=True):
     """The part that `Supervisor` and `PartitionSupervisor` share.
 
     Attributes:
@@ -52,9 +52,8 @@ class OrderedSupervisor(Supervising, adds_methods=True):
             DefinitionError: two children have the same id, or one is no child for this supervisor.
         """
         self._slots = Slots()
-        self._strategy = strategy or self.strategy
+        self._adopt(strategy or self.strategy)
         self._auto_shutdown = _checked(auto_shutdown or self.auto_shutdown)
-        self._intensity = RestartIntensity(self._strategy.max_restarts, self._strategy.within)
         for child in children:
             self._add_first(child)
         try:
@@ -122,14 +121,7 @@ class OrderedSupervisor(Supervising, adds_methods=True):
         if self._strategy.backoff is None:
             await self._bring_back(slot)
         else:
-            slot.wait(self._cell, self._strategy, self._cell.node.rng)
-
-    def _bears(self, slot: Slot, reason: Reason) -> bool:
-        if self._intensity.allows(self._now()):
-            return True
-        self._report("gave up", slot, reason)
-        self.stop(Exit.SHUTDOWN)
-        return False
+            self._wait(slot)
 
     async def _bring_back(self, slot: Slot) -> None:
         """Start it, and whoever shares its fate. What fails is tried again, behind the messages that wait."""
@@ -140,7 +132,7 @@ class OrderedSupervisor(Supervising, adds_methods=True):
             except StartFailed as error:
                 self._report("start failed", member, error.__cause__)
                 if self._bears(member, error):
-                    member.wait(self._cell, self._strategy, self._cell.node.rng)
+                    self._wait(member)
                 return
 
     async def _end_affected(self, slot: Slot) -> Sequence[Slot]:
@@ -208,12 +200,6 @@ class OrderedSupervisor(Supervising, adds_methods=True):
             deferred.reply(await work())
         except HeadwaterError as error:
             deferred.fail(error)
-
-    def _now(self) -> float:
-        return self._cell.node.clock.monotonic()
-
-    def _report(self, kind: ReportKind, slot: Slot, reason: Reason | None = None) -> None:
-        report(kind, self._cell.label, slot.child.id, slot.restarts, reason)
 
 
 _WORK: Final = Handler("work", OrderedSupervisor._work)  # noqa: SLF001 - run in its own process only

@@ -105,9 +105,10 @@ class PartitionSupervisor(OrderedSupervisor, adds_methods=True):
         return self._answer(partial(self._resize, partitions))
 
     async def _resize(self, partitions: int) -> None:
-        if not 1 <= partitions <= len(self._all):
+        given: object = partitions
+        if not isinstance(given, int) or not 1 <= partitions <= len(self._all):
             raise DefinitionError(
-                f"resize to 1 … {len(self._all)} partitions, as many as at the start, not {partitions}"
+                f"resize to 1 … {len(self._all)} partitions, as many as at the start, not {partitions!r}"
             )
         await self._start_missing(self._all[self._routes.count : partitions])
         surplus = self._all[partitions : self._routes.count]

@@ -10,14 +10,17 @@ from typing import Concatenate, Final, Generic, ParamSpec, TypeVar, cast, overlo
 from headwater.errors import CallingSelf, DeadlineExceeded, Rejected
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
-from headwater.runtime.message import NOTHING
-from headwater.runtime.process import IDLE, RUNNING, WATCHFUL, Process, current
+from headwater.runtime.process import Process, current
 from headwater.runtime.reply import Deferred
+from headwater.runtime.states import IDLE, RUNNING, WATCHFUL
 
 ServerT_co = TypeVar("ServerT_co", covariant=True)
 ServerT = TypeVar("ServerT")
 Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer")
+
+NONE_GIVEN: Final = object()
+"""Stands for the first argument where there is none."""
 
 CALL_TIMEOUT: Final = 5.0
 """Seconds that a call waits for its answer, unless `within` says otherwise."""
@@ -93,7 +96,10 @@ class Pid(Generic[ServerT_co]):
             CallingSelf: the process called itself.
         """
         process = self._process
-        handler = process.handlers[method]
+        try:
+            handler = process.handlers.known[method]
+        except KeyError:
+            handler = process.handlers.find(method)
         if process.state == IDLE and handler.is_sync and process.node.inline_turns:
             # All that `take_turn` does for a message, for the one case that is worth writing out.
             process.node.inline_turns -= 1
@@ -138,7 +144,7 @@ class Pid(Generic[ServerT_co]):
             ProcessDown, UnknownMethod, MailboxFull, CallingSelf: as `call` does; at once, where it is known at once.
         """
         process = self._process
-        handler = process.handlers[method]
+        handler = process.handlers.find(method)
         if process.state != IDLE or not handler.is_sync or not process.node.inline_turns:
             return cast("asyncio.Future[Answer]", self._request(handler, arguments, keywords))
         process.node.inline_turns -= 1
@@ -159,12 +165,26 @@ class Pid(Generic[ServerT_co]):
         cast("Deferred[Answer]", deferred).attach(future)
         return future
 
+    @overload
+    def cast(
+        self: Pid[ServerT],
+        method: Callable[Concatenate[ServerT, Arguments], Coroutine[object, object, object]],
+        /,
+        *arguments: Arguments.args,
+        **keywords: Arguments.kwargs,
+    ) -> None: ...
+
+    @overload
     def cast(
         self: Pid[ServerT],
         method: Callable[Concatenate[ServerT, Arguments], object],
         /,
         *arguments: Arguments.args,
         **keywords: Arguments.kwargs,
+    ) -> None: ...
+
+    def cast(
+        self, method: Callable[..., object], argument: object = NONE_GIVEN, /, *more: object, **keywords: object
     ) -> None:
         """Let the process run one of its public methods, without waiting and without an answer.
 
@@ -175,19 +195,31 @@ class Pid(Generic[ServerT_co]):
             UnknownMethod: the class has no such public method.
         """
         process = self._process
-        mailbox = process.mailbox
-        if len(mailbox) < mailbox.capacity:  # there is no room in an ended process's mailbox
+        try:
+            handler = process.handlers.known[method]
+        except KeyError:
+            handler = process.handlers.find(method)
+        if more or keywords or argument is NONE_GIVEN:
+            process.post((handler, () if argument is NONE_GIVEN else (argument, *more), keywords, None))
+        elif (room := process.room) > 0:
             # What `Process.post` does, for the case that is worth writing out.
-            mailbox.append((process.handlers[method], arguments, keywords or NOTHING, None))
+            process.room = room - 1
+            process.queue((handler, argument, None, None))
             if process.state <= WATCHFUL:
                 process.wake()
         else:
-            process.post((process.handlers[method], arguments, keywords, None))
+            process.post((handler, argument, None, None))
 
     def send(self, message: object) -> None:
         """Send a plain message, for the process's `handle_info`. Dropped like a cast."""
         process = self._process
-        process.post((process.handlers.info, (message,), NOTHING, None))
+        if process.room > 0:  # as in `cast`
+            process.room -= 1
+            process.queue((process.handlers.info, message, None, None))
+            if process.state <= WATCHFUL:
+                process.wake()
+        else:
+            process.post((process.handlers.info, message, None, None))
 
     def exit(self, reason: Reason) -> None:
         """Send the process an exit signal, from outside of any process.
@@ -275,12 +307,15 @@ class Pid(Generic[ServerT_co]):
     def _request(
         self, handler: Handler, arguments: tuple[object, ...], keywords: dict[str, object]
     ) -> asyncio.Future[object]:
-        """Queue a call."""
+        """Queue a call; or, if the process is idle, let it begin: its handler is async then, and waits for its task."""
         process = self._process
         if current.get() is process:
             raise CallingSelf(f"{process.label} called its own {handler.name}; it would wait for itself for ever")
         future: asyncio.Future[object] = process.node.loop.create_future()
-        process.request((handler, arguments, keywords, future))
+        if process.state == IDLE and process.node.inline_turns:
+            process.begin_task((handler, arguments, keywords, future))
+        else:
+            process.request((handler, arguments, keywords, future))
         return future
 
     async def _within(self, timeout: float | None, answer: asyncio.Future[object], what: str) -> object:

@@ -18,18 +18,20 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from types import CoroutineType
-from typing import Final, Protocol, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 from headwater.clock import Timer
-from headwater.errors import DeadlineExceeded, MailboxFull, ProcessDown, Rejected, StartFailed, StartIgnored
+from headwater.errors import DeadlineExceeded, ProcessDown, Rejected, StartFailed, StartIgnored
 from headwater.runtime.crash import report_crash
 from headwater.runtime.exits import Exit, Reason, describe, is_abnormal
 from headwater.runtime.handlers import Handler, HandlerTable
+from headwater.runtime.inbox import Inbox
 from headwater.runtime.life import begin_life, end_life
-from headwater.runtime.mailbox import Mailbox
-from headwater.runtime.message import NOTHING, Message
+from headwater.runtime.message import NOTHING, Message, arguments_of
 from headwater.runtime.node import INLINE_TURNS, TURN_MESSAGES, Node
 from headwater.runtime.reply import Deferred
+from headwater.runtime.server import Server
+from headwater.runtime.states import AWAITING, ENDED, IDLE, QUEUED, RUNNING, WATCHFUL
 from headwater.runtime.ties import Ties
 
 _log: Final = logging.getLogger("headwater.runtime")
@@ -37,50 +39,25 @@ _log: Final = logging.getLogger("headwater.runtime")
 current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("headwater.process", default=None)
 """The process whose async handler is running, if any."""
 
+Initialising: TypeAlias = "CoroutineType[object, object, object]"
+"""An async `init` that has been called."""
+
 Observer: TypeAlias = Callable[[str, object], None]
 """Told of what a process does: the kind of event, and what it is about. See `introspect`."""
 
-# States. Plain numbers: they are compared with each message.
-IDLE: Final = 0
-WATCHFUL: Final = 1
-QUEUED: Final = 2
-RUNNING: Final = 3
-AWAITING: Final = 4
-ENDED: Final = 5
-STATES: Final = ("idle", "idle", "queued", "running", "awaiting", "ended")
 
-
-class Server(Protocol):
-    """The user's side of a process, as the machinery sees it."""
-
-    trap_exit: bool
-
-    def handle_info(self, message: object) -> object:
-        """Handle a plain message."""
-
-    def exit_message(self, sender: Ties | None, reason: Reason) -> object:
-        """What an exit signal is as a message."""
-
-    def terminate(self, reason: Reason) -> object:
-        """Clean up before the end."""
-
-    def format_crash(self, report: Mapping[str, object]) -> Mapping[str, object]:
-        """Take out of a crash report what must not be logged."""
-
-
-class Process(Ties):
+class Process(Inbox):
     """One process. Applications hold a `Pid`, never this.
 
     Args:
         node: its surroundings.
         server: the user's object.
         handlers: the server's public methods.
-        mailbox: its queue.
+        capacity: how many messages may wait.
         name: its name, or None.
         parent: the process that started it and is linked to it, or None.
 
     Attributes:
-        asked: whether something has to be done when the present handler returns, besides resting.
         expired: how many calls were dropped because their callers had given up.
         handled: how many messages were handled.
         started: when it was started, in seconds of the node's monotonic clock.
@@ -97,24 +74,18 @@ class Process(Ties):
         "_observers",
         "_running",
         "_stop_reason",
-        "_suspended",
         "_task",
         "_then",
         "_work",
-        "asked",
         "cleanups",
         "expired",
         "handled",
-        "handlers",
-        "mailbox",
         "monitors",
         "name",
         "number",
         "parent",
         "reason",
-        "server",
         "started",
-        "state",
     )
 
     def __init__(
@@ -122,22 +93,17 @@ class Process(Ties):
         node: Node,
         server: Server,
         handlers: HandlerTable,
-        mailbox: Mailbox[Message],
+        capacity: int,
         *,
         name: str | None,
         parent: Process | None,
     ) -> None:
-        super().__init__(node)
-        self.server = server
-        self.handlers = handlers
-        self.mailbox = mailbox
+        Inbox.__init__(self, node, server, handlers, capacity)  # by its name, as `Ties` there
         self.name = name
         self.parent = parent
-        self.number = node.next_number()
+        self.number = next(node.numbers)
         self.started = node.clock.monotonic()
-        self.state: int = AWAITING  # until init has finished, messages wait
         self.reason: Reason | None = None
-        self.asked = False
         self.handled = 0
         self.expired = 0
         self.monitors: dict[int, Process] | None = None
@@ -150,7 +116,6 @@ class Process(Ties):
         self._deferred: dict[Deferred[object], None] | None = None
         self._observers: list[Observer] | None = None
         self._idle_timer: Timer | None = None
-        self._suspended = False
         self._work: CoroutineType[object, object, object] | None = None
         if name is not None:
             node.names.claim(name, self)
@@ -174,37 +139,65 @@ class Process(Ties):
 
     # --- start -----------------------------------------------------------------------------------------------
 
-    async def start(self, init: Callable[[], object], timeout: float | None) -> None:
-        """Run `init`; messages that come meanwhile wait for it.
+    def start(
+        self, init: Callable[..., object], arguments: tuple[object, ...], keywords: Mapping[str, object]
+    ) -> Initialising | None:
+        """Run `init`. If it is async, returns what `await_init` has to wait for.
 
         Raises:
-            StartFailed: `init` raised, took too long, or the process was ended meanwhile. It is gone, its name free.
+            StartFailed: `init` raised, or the process was ended meanwhile. It is gone, its name free.
             StartIgnored: `init` raised it. The process is gone, without having failed.
         """
         if self.node.telemetry.listening:
             begin_life(self.node.telemetry, self.label, type(self.server).__qualname__)
         self.state = RUNNING
         try:
-            outcome = init()
-            if type(outcome) is CoroutineType:
-                await self._await_init(outcome, timeout)
-            if self.state == ENDED:
-                raise self.down()
-        except StartIgnored:
-            self.end(Exit.NORMAL)
-            raise
-        except Exception as error:
-            self.end(error)
-            raise StartFailed(f"{self.label} could not start: {describe(error)}") from error
-        except BaseException:
-            self.end(Exit.KILLED)
-            raise
+            outcome = init(*arguments, **keywords)
+        except BaseException as error:  # noqa: BLE001 - it is raised again, or the cause of what is raised
+            raise self._not_started(error)  # noqa: B904 - likewise
+        if type(outcome) is CoroutineType:
+            return outcome
+        if self.asked or self.state == ENDED or self.mailbox:
+            self._started()
+        else:
+            self.state = IDLE
+        return None
+
+    async def await_init(self, init: Initialising, timeout: float | None) -> None:
+        """Wait for an async `init`; messages that come meanwhile wait for it.
+
+        Raises:
+            StartFailed: as `start`, or `init` took too long.
+            StartIgnored: as `start`.
+        """
+        try:
+            await self._run_init(init, timeout)
+        except BaseException as error:  # noqa: BLE001 - it is raised again, or the cause of what is raised
+            raise self._not_started(error)  # noqa: B904 - likewise
+        self._started()
+
+    def _started(self) -> None:
+        if self.state == ENDED:
+            raise self._not_started(self.down())
         self.state = RUNNING
         self._between_messages()
         if self.state == RUNNING:
             self._rest()
 
-    async def _await_init(self, init: Coroutine[object, object, object], timeout: float | None) -> None:
+    def _not_started(self, error: BaseException) -> BaseException:
+        """End because `init` didn't succeed. Returns what the one who starts the process gets to see."""
+        if isinstance(error, StartIgnored):
+            self.end(Exit.NORMAL)
+        elif isinstance(error, Exception):
+            self.end(error)
+            failed = StartFailed(f"{self.label} could not start: {describe(error)}")
+            failed.__cause__ = error
+            return failed
+        else:
+            self.end(Exit.KILLED)
+        return error
+
+    async def _run_init(self, init: Initialising, timeout: float | None) -> None:
         self.state = AWAITING
         token = current.set(self)
         task = self._task = cast("asyncio.Task[None]", self.node.loop.create_task(init))
@@ -227,44 +220,6 @@ class Process(Ties):
 
     # --- messages in -----------------------------------------------------------------------------------------
 
-    def post(self, message: Message) -> None:
-        """Queue a cast or a sent message. Dropped if the process has ended; counted if the mailbox is full."""
-        if self.state == ENDED:
-            return
-        mailbox = self.mailbox
-        if len(mailbox) < mailbox.capacity:
-            mailbox.append(message)
-        else:
-            self._overflow(message)
-        if self.state <= WATCHFUL:
-            self.wake()
-
-    def request(self, message: Message) -> None:
-        """Queue a call.
-
-        Raises:
-            ProcessDown: the process has ended.
-            MailboxFull: too many messages wait already, and the policy is `reject`.
-        """
-        if self.state == ENDED:
-            raise self.down()
-        mailbox = self.mailbox
-        if len(mailbox) >= mailbox.capacity and mailbox.overflow == "reject":
-            mailbox.dropped += 1
-            raise self._full()
-        self.post(message)
-
-    def signal(self, message: Message) -> None:
-        """Queue a message that must arrive. Dropped if the process has ended."""
-        if self.state != ENDED:
-            self.mailbox.append(message)
-            if self.state <= WATCHFUL:
-                self.wake()
-
-    def inform(self, content: object) -> None:
-        """Queue a plain message that must arrive."""
-        self.signal((self.handlers.signal, (content,), NOTHING, None))
-
     def administer(self, message: Message) -> None:
         """Handle a request of the runtime's own: at once if the process is suspended or idle, else in its order.
 
@@ -283,28 +238,9 @@ class Process(Ties):
         else:
             self.signal(message)
 
-    def forget(self, unwanted: Callable[[object], bool]) -> None:
-        """Take plain messages out of the mailbox unhandled."""
-        plain = (self.handlers.info, self.handlers.signal)
-        for message in [waiting for waiting in self.mailbox if waiting[0] in plain and unwanted(waiting[1][0])]:
-            self.mailbox.remove(message)
-
-    def wake(self) -> None:
-        """Get a turn, unless the process is suspended. Only for one that is idle or watchful."""
-        if not self._suspended:
-            self.state = QUEUED
-            self.node.run_queue.add(self)
-
-    def _overflow(self, message: Message) -> None:
-        dropped = self.mailbox.offer(message, self._may_drop)
-        if dropped is not None and dropped is not message and dropped[3] is not None and not dropped[3].done():
-            dropped[3].set_exception(self._full())
-
-    def _may_drop(self, message: Message) -> bool:
+    def may_drop(self, message: Message) -> bool:
+        """Whether a message that waits may make room for another: signals and orders may not."""
         return message[0] not in (STOP, SYSTEM, self.handlers.signal)
-
-    def _full(self) -> MailboxFull:
-        return MailboxFull(f"the mailbox of {self.label} is full: {self.mailbox.capacity} messages wait")
 
     # --- turns -----------------------------------------------------------------------------------------------
 
@@ -321,37 +257,40 @@ class Process(Ties):
         else:
             self._handle_observed()
         if self.state == RUNNING:
-            self._rest()
+            if self.asked:
+                self._rest()
+            elif self.mailbox:
+                self.wake()
+            else:
+                self.state = IDLE
         if self._suspended:
             self._obey_waiting()
 
     def _handle_messages(self) -> None:
         """The loop that every message goes through that isn't handled in its caller's turn."""
-        server, take = self.server, self.mailbox.popleft
-        waiting = min(len(self.mailbox), TURN_MESSAGES)
+        server, mailbox, take = self.server, self.mailbox, self.mailbox.popleft
+        waiting = len(mailbox)
+        if waiting > TURN_MESSAGES:  # `min` would take as long as a message does
+            waiting = TURN_MESSAGES
         left = waiting
         while left:
             left -= 1
-            message = handler, arguments, keywords, reply = take()
-            if reply is not None and reply.done():
+            message = handler, argument, keywords, reply = take()
+            if keywords is None and handler.is_sync:  # nobody waits for an answer: most messages
+                function = handler.function
+                try:
+                    function(server, argument)
+                except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
+                    self._running = message
+                    self._failed(error)
+            elif reply is None or not reply.done():
+                self._perform(message)
+            else:
                 self.expired += 1  # the caller has given up
                 self.handled -= 1  # it is counted below
-                continue
-            try:
-                if len(arguments) == 1 and not keywords:  # the most frequent case, and twice as fast
-                    outcome = handler.function(server, arguments[0])
-                else:
-                    outcome = handler.function(server, *arguments, **keywords)
-            except Exception as error:  # noqa: BLE001 - whatever a handler raises ends its process, nothing else
-                self._running = message
-                self._failed(error)
-            else:
-                if reply is not None or not handler.is_sync:
-                    self._running = message
-                    self._returned(outcome)
             if self.asked:
                 self._between_messages()
-                if self.state != RUNNING or self.watchful:
+                if self.state != RUNNING or self.watchful or left > len(mailbox):
                     break
         self.handled += waiting - left
 
@@ -366,6 +305,7 @@ class Process(Ties):
             self.observe("in", message)
         self._perform(message)
         self._between_messages()
+        self.asked = True  # to be watchful again
 
     def _obey(self, message: Message) -> None:
         self.state = RUNNING
@@ -403,6 +343,17 @@ class Process(Ties):
             self._running = (handler, arguments, keywords, reply)
         return reply
 
+    def begin_task(self, message: Message) -> None:
+        """Make the task of an async handler in its caller's turn, of which it is the next of the event loop's to run.
+
+        Only for a process that is idle, so that nothing is ahead of the message.
+        """
+        self.node.inline_turns -= 1
+        self.state = RUNNING
+        self.handled += 1
+        self._perform(message)
+        self.settle()
+
     def settle(self) -> None:
         """End a turn that was run in a caller's turn: do what was asked for meanwhile, then rest."""
         if self.state == RUNNING:
@@ -434,9 +385,10 @@ class Process(Ties):
             self._perform(message)
 
     def _perform(self, message: Message) -> None:
-        handler, arguments, keywords, _ = self._running = message
+        self._running = message
+        arguments, keywords = arguments_of(message)
         try:
-            outcome = handler.function(self.server, *arguments, **keywords)
+            outcome = message[0].function(self.server, *arguments, **keywords)
         except Exception as error:  # noqa: BLE001 - as in `take_turn`
             self._failed(error)
         else:
@@ -448,13 +400,13 @@ class Process(Ties):
             return
         message, self._running = self._running, None
         reply = None if message is None else message[3]
-        if message is None or reply is None:
+        if message is None or reply is None or type(outcome) is Deferred:
             if message is not None and self._observers is not None:
                 self.observe("noreply", message)
+            if reply is not None:
+                cast("Deferred[object]", outcome).attach(reply)
             return
-        if type(outcome) is Deferred:
-            outcome.attach(reply)
-        elif not reply.done():
+        if not reply.done():
             reply.set_result(outcome)
         else:
             return
@@ -537,9 +489,19 @@ class Process(Ties):
         """A promise of an answer that fails with `ProcessDown` if the process ends first."""
         if self._deferred is None:
             self._deferred = {}
-        deferred: Deferred[object] = Deferred(self._deferred.pop)
+        deferred: Deferred[object] = Deferred(self)
         self._deferred[deferred] = None
         return deferred
+
+    def release(self, deferred: Deferred[object], /) -> None:
+        """Its answer is known, so that it can't fail any more."""
+        if self._deferred is not None:
+            del self._deferred[deferred]
+
+    def answered(self, answer: object, /) -> None:
+        """A caller has got an answer that was deferred."""
+        if self._observers is not None and self.state != ENDED:
+            self.observe("out", answer)
 
     # --- links, monitors, exit signals -----------------------------------------------------------------------
 
@@ -613,10 +575,11 @@ class Process(Ties):
             return
         self.state = ENDED
         self.asked = True
-        self.mailbox.capacity = 0  # so that whoever sends finds no room, and then finds out why
+        self.room = 0  # so that whoever sends finds none, and then finds out why
         self.reason = reason
         self._release()
-        self._fail_waiting()
+        if self.mailbox or self._running is not None or self._deferred is not None:
+            self._fail_waiting()
         if self.node.telemetry.listening:
             seconds = self.node.clock.monotonic() - self.started
             end_life(self.node.telemetry, self.label, type(self.server).__qualname__, seconds, reason)
@@ -633,19 +596,26 @@ class Process(Ties):
         del self.node.processes[self]
         if self.name is not None:
             self.node.names.release(self.name, self)
-        self._cancel_idle_timer()
+        if self._idle_timer is not None:
+            self._cancel_idle_timer()
+        if self._task is not None:
+            self._detach()
+        if self.monitors is not None:
+            monitors, self.monitors = self.monitors, None
+            for number, target in monitors.items():
+                target.unwatch(number)
+        if self.cleanups is not None:
+            cleanups, self.cleanups = self.cleanups, None
+            for cleanup in cleanups:
+                cleanup()
+
+    def _detach(self) -> None:
         task, self._task = self._task, None
+        work, self._work = self._work, None
         if task is not None:
             self.node.detach(task, self.label)
-        work, self._work = self._work, None
         if work is not None and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
             work.close()  # its task was cancelled before it began
-        monitors, self.monitors = self.monitors, None
-        for number, target in (monitors or {}).items():
-            target.unwatch(number)
-        cleanups, self.cleanups = self.cleanups, None
-        for cleanup in cleanups or ():
-            cleanup()
 
     def _fail_waiting(self) -> None:
         waiting = list(self.mailbox)

@@ -11,7 +11,8 @@ from headwater.runtime.introspect_client import where
 from headwater.runtime.introspect_monitor import Monitor
 from headwater.runtime.node import Node
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import STATES, Process
+from headwater.runtime.process import Process
+from headwater.runtime.states import STATES
 from headwater.runtime.ties import Ties
 
 

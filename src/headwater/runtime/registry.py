@@ -7,12 +7,13 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 from headwater.errors import AlreadyRegistered, DefinitionError, NameUnknown, NotOwner, ProcessError
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import ENDED, RUNNING, Process, current
+from headwater.runtime.process import Process, current
 from headwater.runtime.registry_entry import Entry, Registered, Unregistered
 from headwater.runtime.registry_holding import Holding
 from headwater.runtime.registry_index import RegistryIndex
 from headwater.runtime.registry_lock import KeyLock, KeyLocks
 from headwater.runtime.registry_pattern import matches
+from headwater.runtime.states import ENDED, RUNNING
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")

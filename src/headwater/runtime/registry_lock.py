@@ -7,7 +7,8 @@ from collections import deque
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from headwater.runtime.process import ENDED, Process, current
+from headwater.runtime.process import Process, current
+from headwater.runtime.states import ENDED
 
 Key = TypeVar("Key")
 

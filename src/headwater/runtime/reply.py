@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 Answer = TypeVar("Answer")
+
+
+class Answering(Protocol):
+    """Whose answer is deferred: a process, as far as this module has to know it."""
+
+    def release(self, deferred: Deferred[Any], /) -> None:
+        """The answer is known, so that there is nothing to fail any more if the process ends."""
+
+    def answered(self, answer: object, /) -> None:
+        """A caller has got this answer, or this error."""
 
 
 class Deferred(Generic[Answer]):
@@ -21,10 +30,10 @@ class Deferred(Generic[Answer]):
     before that, the caller gets `ProcessDown`.
     """
 
-    __slots__ = ("_error", "_future", "_release", "_resolved", "_value")
+    __slots__ = ("_error", "_future", "_process", "_resolved", "_value")
 
-    def __init__(self, release: Callable[[Deferred[Answer]], None]) -> None:
-        self._release = release
+    def __init__(self, process: Answering) -> None:
+        self._process = process
         self._future: asyncio.Future[Answer] | None = None
         self._resolved = False
         self._value: Answer | None = None
@@ -62,7 +71,7 @@ class Deferred(Generic[Answer]):
             self._future = future
 
     def _settle(self) -> None:
-        self._release(self)
+        self._process.release(self)
         future, self._future = self._future, None
         if future is not None:
             self._pass_on(future)
@@ -73,5 +82,7 @@ class Deferred(Generic[Answer]):
             return
         if error is not None:
             future.set_exception(error)
+            self._process.answered(error)
         else:
             future.set_result(self._value)  # type: ignore[arg-type]  # set together with _resolved
+            self._process.answered(self._value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from headwater.errors import ChildExists, ChildUnknown, one_of
+from headwater.errors import ChildExists, ChildUnknown, WrongArguments, one_of
 from headwater.runtime.child import ChildCounts
 from headwater.runtime.process import Process
 from headwater.runtime.slot import Slot
@@ -38,7 +38,11 @@ class Slots:
 
         Raises:
             ChildUnknown: there is none.
+            WrongArguments: this is no id.
         """
+        given: object = child
+        if not isinstance(given, str):
+            raise WrongArguments(f"a child is named by its id, a string, not by {given!r}")
         slot = self._by_id.get(child)
         if slot is None:
             raise ChildUnknown(f"there is no child {child!r}; there are: {one_of(list(self._by_id))}")

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
-from weakref import WeakSet
 
 from headwater.errors import DefinitionError
 from headwater.runtime.genserver import GenServer, is_server
-from headwater.runtime.mailbox import Mailbox, check_mailbox
-from headwater.runtime.message import Message
+from headwater.runtime.handlers import HandlerTable
+from headwater.runtime.mailbox import check_mailbox
 from headwater.runtime.node import Node
-from headwater.runtime.process import Process
-
-_KNOWN: Final[WeakSet[type[GenServer]]] = WeakSet()
-"""Classes that were found to be in order."""
+from headwater.runtime.process import Initialising, Process
 
 
 async def spawn(
@@ -50,23 +45,41 @@ async def spawn(
         StartFailed: `init` raised or took too long; its `__cause__` says what happened.
         StartIgnored: `init` raised it.
     """
-    if server not in _KNOWN:
-        _check(server)
-    if capacity is not None:
-        check_mailbox(capacity, server.overflow)
-    instance = server()
-    mailbox: Mailbox[Message] = Mailbox(server.capacity if capacity is None else capacity, server.overflow)
-    process = Process(node, instance, server.handlers(), mailbox, name=name, parent=parent)
-    instance.attach(process)
-    for option in debug:
-        option(process)
-    await process.start(lambda: instance.init(*arguments, **keywords), timeout)
+    process, init = launch(node, server, arguments, keywords, name, capacity, parent, debug)
+    if init is not None:
+        await process.await_init(init, timeout)
     return process
 
 
-def _check(server: type[GenServer]) -> None:
+def launch(
+    node: Node,
+    server: type[GenServer],
+    arguments: tuple[object, ...],
+    keywords: Mapping[str, object],
+    name: str | None,
+    capacity: int | None,
+    parent: Process | None,
+    debug: Sequence[Callable[[Process], None]],
+) -> tuple[Process, Initialising | None]:
+    """The part of `spawn` that needs no `await`. If `init` is async, it is left to be awaited, by `await_init`."""
+    handlers = getattr(server, "handlers", None)
+    if handlers is None or handlers.server is not server or not handlers.approved:
+        handlers = _approved(server)
+    if capacity is not None:
+        check_mailbox(capacity, server.overflow)
+    instance = server()
+    room = server.capacity if capacity is None else capacity
+    process = Process(node, instance, handlers, room, name=name, parent=parent)
+    instance.attach(process)
+    for option in debug:
+        option(process)
+    return process, process.start(instance.init, arguments, keywords)
+
+
+def _approved(server: type[GenServer]) -> HandlerTable:
     """Look at a class when the first process is started from it."""
     if not is_server(server):
         raise DefinitionError(f"a process is started from a subclass of GenServer, not from {server!r}")
     check_mailbox(server.capacity, server.overflow)
-    _KNOWN.add(server)
+    server.handlers.approved = True
+    return server.handlers

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from headwater.errors import DefinitionError
 from headwater.runtime.genserver import GenServer
-from headwater.runtime.handlers import HandlerTable
+from headwater.runtime.guarded import GuardedHandlers
 from headwater.runtime.process import Process
 from headwater.runtime.shutdown import ShutdownForm
 
@@ -37,7 +37,7 @@ class Supervising(GenServer):
         super().__init_subclass__()
         if not adds_methods:
             _check_methods(cls)
-        cls._handlers = HandlerTable(cls, _RESERVED)
+        cls.handlers = GuardedHandlers(cls, _RESERVED)
 
 
 _RESERVED: Final = frozenset({name for name in vars(GenServer) if not name.startswith("_")} | {"children"})

@@ -17,7 +17,7 @@ from headwater.runtime.introspect_options import DebugOption
 from headwater.runtime.node import Node, Scheduler
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
-from headwater.runtime.spawn import spawn
+from headwater.runtime.spawn import launch
 from headwater.runtime.watchdog import Watchdog
 from headwater.telemetry import Telemetry
 
@@ -98,9 +98,9 @@ class System:
             NameTaken: a living process has the name.
             ProcessError: the system is not running.
         """
-        process = await spawn(
-            self._running(), server, arguments, keywords, name=name, capacity=capacity, timeout=timeout, debug=debug
-        )
+        process, init = launch(self._running(), server, arguments, keywords, name, capacity, None, debug)
+        if init is not None:
+            await process.await_init(init, timeout)
         return Pid(process)
 
     def whereis(self, name: str) -> Pid[object] | None:

@@ -19,9 +19,10 @@ from headwater.runtime.genserver import GenServer
 from headwater.runtime.message import NOTHING
 from headwater.runtime.node import Node
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import ENDED, Process, current
+from headwater.runtime.process import Process, current
 from headwater.runtime.restart import Restart
 from headwater.runtime.spawn import spawn
+from headwater.runtime.states import ENDED
 from headwater.runtime.task_outcome import Ended, Outcome, Returned
 
 CLEANUP_TIME: Final = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from headwater.errors import DeadlineExceeded, DefinitionError
+from headwater.errors import DeadlineExceeded, DefinitionError, Rejected
 from headwater.runtime.down import Exited
 from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.pid import Pid
@@ -51,7 +51,13 @@ class TaskSupervisor(Supervising, adds_methods=True):
         Args:
             job: what it does.
             task: its owner's side, if it has an owner.
+
+        Raises:
+            Rejected: it is no job. Tasks are started through `Tasks`.
         """
+        given: object = job
+        if not isinstance(given, Job):
+            raise Rejected(f"a task is started through Tasks, not with {given!r}", reason="no_job")
         if self._max_children is not None and len(self._running) >= self._max_children:
             return None
         cell = self._cell

@@ -59,7 +59,7 @@ class Ties:
 
     def watch(self, watcher: Watcher) -> int:
         """Call `watcher` once, when the process has ended; soon, if it has ended already."""
-        number = self.node.next_number()
+        number = next(self.node.numbers)
         if self.watchers is None:
             self.watchers = {}
         self.watchers[number] = watcher
@@ -81,6 +81,8 @@ class Ties:
         """At the end: an exit signal to each linked process, and word to each watcher."""
         links, self.links = self.links, None
         watchers, self.watchers = self.watchers, None
+        if not links and not watchers:
+            return
         post = self.node.signals.post
         for other in links or ():
             if other.links is not None:

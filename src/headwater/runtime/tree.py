@@ -9,7 +9,8 @@ import msgspec
 
 from headwater.runtime.child import ChildInfo
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import STATES, Process
+from headwater.runtime.process import Process
+from headwater.runtime.states import STATES
 from headwater.runtime.system import System
 
 DEPTH: Final = 32

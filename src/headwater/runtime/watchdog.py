@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from inspect import CO_COROUTINE
 from types import CodeType, FrameType, FunctionType
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
 from headwater.errors import DefinitionError
-from headwater.runtime.handlers import Handler
 from headwater.runtime.introspect_state import spoken
+from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 
@@ -153,13 +153,19 @@ def _whose(innermost: FrameType | None) -> tuple[str | None, str]:
 
 
 def _message(process: Process, known: Mapping[str, object]) -> str:
-    handler, arguments, keywords = known.get("handler"), known.get("arguments"), known.get("keywords")
-    if process.running is not None:
-        handler, arguments, keywords, _ = process.running
-    if not isinstance(handler, Handler) or not isinstance(arguments, tuple) or not isinstance(keywords, dict):
+    message = process.running or _in_frame(known)
+    if message is None:
         return "unknown"
+    arguments, keywords = arguments_of(message)
     said = [*map(spoken, arguments), *(f"{name}={spoken(value)}" for name, value in keywords.items())]
-    return f"{handler.name}({', '.join(said)})"
+    return f"{message[0].name}({', '.join(said)})"
+
+
+def _in_frame(known: Mapping[str, object]) -> Message | None:
+    """The message that a frame of the machinery is about: its own, or the one that a caller's turn never made."""
+    if "handler" not in known:
+        return None
+    return cast("Message", (known["handler"], known["arguments"], known["keywords"], None))
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
