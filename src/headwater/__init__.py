@@ -34,20 +34,36 @@ from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent
 from headwater.store.store import EventStore
-from headwater.tables.table import Table
+from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
+from headwater.tables.changes import TableChanged
+from headwater.tables.file import table_file_info
+from headwater.tables.match import ANY, Above, AtLeast, AtMost, Below, Between, Not, OneOf, Prefix, like, where
+from headwater.tables.ordered import OrderedReader, OrderedTable
+from headwater.tables.owned import Tables, TableTransfer
+from headwater.tables.table import Count, Table, TableReader
 from headwater.types import Position, Version
 
 __all__ = [
+    "ANY",
+    "Above",
     "Agent",
     "Aggregate",
     "Appended",
     "Application",
+    "AtLeast",
+    "AtMost",
     "Backoff",
+    "BagReader",
+    "BagTable",
+    "Below",
+    "Between",
     "Child",
     "Command",
     "Committed",
+    "Count",
     "Deferred",
     "Down",
+    "DuplicateBagTable",
     "DynamicSupervisor",
     "Envelope",
     "Event",
@@ -57,12 +73,17 @@ __all__ = [
     "Expected",
     "GenServer",
     "HeadwaterError",
+    "Not",
     "OneForAll",
     "OneForOne",
+    "OneOf",
+    "OrderedReader",
+    "OrderedTable",
     "Outcome",
     "PartitionSupervisor",
     "Pid",
     "Position",
+    "Prefix",
     "ProcessWorkers",
     "Projection",
     "PubSub",
@@ -76,7 +97,11 @@ __all__ = [
     "Supervisor",
     "System",
     "Table",
+    "TableChanged",
     "TableProjection",
+    "TableReader",
+    "TableTransfer",
+    "Tables",
     "Task",
     "TaskSupervisor",
     "Tasks",
@@ -85,6 +110,9 @@ __all__ = [
     "answer",
     "decide",
     "evolve",
+    "like",
     "project",
     "start_task",
+    "table_file_info",
+    "where",
 ]
