@@ -36,11 +36,12 @@ from headwater.store.model import Appended, Expected, Recorded, StoredEvent
 from headwater.store.store import EventStore
 from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
 from headwater.tables.changes import TableChanged
+from headwater.tables.counting import Count
 from headwater.tables.file import table_file_info
 from headwater.tables.match import ANY, Above, AtLeast, AtMost, Below, Between, Not, OneOf, Prefix, like, where
 from headwater.tables.ordered import OrderedReader, OrderedTable
 from headwater.tables.owned import Tables, TableTransfer
-from headwater.tables.table import Count, Table, TableReader
+from headwater.tables.table import Table, TableReader
 from headwater.types import Position, Version
 
 __all__ = [

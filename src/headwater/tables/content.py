@@ -41,6 +41,7 @@ class Content(Generic[Row]):
         rows: by key. Changed only by the thread that writes.
         row_type: the class of rows that need no closer look than a hash.
         key: gives the key of a row.
+        steps: how each field is counted, once it was.
         lock: held where more than `rows` changes or is read.
         order: of the keys, or None.
         watch: what follows every write, if `watched`.
@@ -60,6 +61,7 @@ class Content(Generic[Row]):
         "row_type",
         "rows",
         "shape",
+        "steps",
         "watch",
         "watched",
     )
@@ -80,6 +82,7 @@ class Content(Generic[Row]):
         self.shape = shape
         self.row_type: type = shape.row if shape.trusting else _NoRow
         self.key: Callable[[Row], object] = shape.key
+        self.steps: dict[Field, Any] = {}
         self.lock = RLock()
         self.name: str | None = None
         self.owner: object = None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from copy import copy
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Generic, TypeAlias, TypeVar, cast, get_args, get_origin
 
-import msgspec
-
-from headwater.errors import DefinitionError, InvalidRow, KeyChanged, MutableRow, NotCountable, UnknownField, one_of
+from headwater.errors import DefinitionError, InvalidRow, KeyChanged, MutableRow, UnknownField, one_of
 from headwater.immutable import (
     frozen_copy,
     instead,
@@ -29,7 +26,6 @@ Key: TypeAlias = "Field | tuple[Field, ...] | Callable[[Row], object]"
 """What rows are found by: a field, several fields (the key is a tuple of them then), or a function of the row."""
 
 Getter: TypeAlias = Callable[[Row], object]
-Step: TypeAlias = "Callable[[MutableMapping[object, Row], object, int], int]"
 
 
 class Shape(Generic[Row]):
@@ -53,7 +49,6 @@ class Shape(Generic[Row]):
         key: gives the key of a row.
         trusting: whether the class's annotations promise that rows are immutable. Then hashing a row is check enough;
             otherwise each value is looked at.
-        steps: how each field is counted, once it was.
     """
 
     __slots__ = (
@@ -89,7 +84,6 @@ class Shape(Generic[Row]):
             self.key: Getter[Row] = _hashed(key)
         else:
             self.key = self.getter(*self.key_fields)
-        self.steps: dict[Field, Step[Row]] = {}
 
     def check_defined(self, field: Field) -> None:
         """Make sure that rows have a field which the table's definition names.
@@ -135,9 +129,10 @@ class Shape(Generic[Row]):
             self.check_field(field)
             if field in self.key_fields:
                 raise KeyChanged(f"{field!r} is part of the key of {self.name} rows; delete and insert instead")
-        return self.admit(cast("Row", self._with(row, changed)))
+        return self.admit(cast("Row", self.replaced(row, changed)))
 
-    def _with(self, row: Row, changed: Mapping[Field, object]) -> object:
+    def replaced(self, row: Row, changed: Mapping[Field, object]) -> object:
+        """The row with other values in some fields, unchecked."""
         if any(isinstance(field, int) for field in changed):
             values = list(cast("Sequence[object]", row))
             for field, value in changed.items():
@@ -189,70 +184,6 @@ class Shape(Generic[Row]):
         if self.key_of(old) != key:
             raise KeyChanged(f"a row may not get another key: {self.key(old)!r} became {key!r}")
         return key
-
-    # --- counters --------------------------------------------------------------------------------------------
-
-    def step(self, field: Field) -> Step[Row]:
-        """What adds to a field of the row of a key.
-
-        Raises:
-            UnknownField: rows have no such field.
-            NotCountable: it is part of the key.
-        """
-        found = self.steps.get(field)
-        if found is None:
-            self.check_field(field)
-            if field in self.key_fields:
-                raise NotCountable(f"{field!r} is part of the key of {self.name} rows; keys don't change")
-            found = self.steps[field] = self._make_step(field)
-        return found
-
-    def _make_step(self, field: Field) -> Step[Row]:
-        if issubclass(self.row, msgspec.Struct) and isinstance(field, str) and self.key_fields and _is_plain(self.row):
-            return cast("Step[Row]", _struct_step(field))
-        read = self.getter(field)
-
-        def step(rows: MutableMapping[object, Row], key: object, by: int) -> int:
-            row = rows[key]
-            number = counted(field, read(row), by)
-            new = cast("Row", self._with(row, {field: number}))
-            rows[self.same_key(row, new)] = new
-            return number
-
-        return step
-
-
-def counted(field: Field, value: object, by: int) -> int:
-    """A counter's next value.
-
-    Raises:
-        NotCountable: one of the two is no integer.
-    """
-    if type(value) is not int or type(by) is not int:
-        what = f"{field!r} holds {value!r}" if type(value) is not int else f"it was to be changed by {by!r}"
-        raise NotCountable(f"a counter counts integers: {what}")
-    return value + by
-
-
-def _struct_step(field: str) -> Step[msgspec.Struct]:
-    """For the kind of row that is worth writing out: a copy, one field of which is set before anybody sees it."""
-    read, set_field = attrgetter(field), msgspec.structs.force_setattr
-
-    def step(rows: MutableMapping[object, msgspec.Struct], key: object, by: int) -> int:
-        row = rows[key]
-        number = read(row) + by
-        if type(number) is not int:
-            number = counted(field, read(row), by)
-        row = copy(row)
-        set_field(row, field, number)
-        rows[key] = row
-        return number
-
-    return step
-
-
-def _is_plain(row: type[msgspec.Struct]) -> bool:
-    return not hasattr(row, "__post_init__") and not row.__struct_config__.cache_hash
 
 
 def _hashed(function: Callable[[Row], object]) -> Getter[Row]:

@@ -5,50 +5,22 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MethodType
 from typing import ClassVar, TypeVar
-
-import msgspec
 
 from headwater.clock import Clock
 from headwater.errors import InvalidRow, MissingKey
 from headwater.tables.bounds import Bounds
 from headwater.tables.content import Content, ExpiringContent, TableKind
+from headwater.tables.counting import Count, Step, check_countable, make_step
 from headwater.tables.file import load
 from headwater.tables.match import Where
 from headwater.tables.query import Query
 from headwater.tables.reader import Reader
-from headwater.tables.shape import Field, Key, Shape, counted
+from headwater.tables.shape import Field, Key, Shape
 
 Row = TypeVar("Row")
 Default = TypeVar("Default")
-
-
-class Count(msgspec.Struct, frozen=True):
-    """A change of a counter.
-
-    Attributes:
-        field: which field.
-        by: what is added; it may be negative.
-        threshold: the highest value that it may get, or, if it counts down, the lowest; None for any.
-        reset: what it becomes instead of going beyond the threshold.
-    """
-
-    field: Field
-    by: int = 1
-    threshold: int | None = None
-    reset: int = 0
-
-    def after(self, value: object) -> int:
-        """The counter's next value.
-
-        Raises:
-            NotCountable: it holds no integer.
-        """
-        number = counted(self.field, value, self.by)
-        if self.threshold is None:
-            return number
-        beyond = number > self.threshold if self.by >= 0 else number < self.threshold
-        return self.reset if beyond else number
 
 
 class TableReader(Reader[Row]):
@@ -69,7 +41,7 @@ class TableReader(Reader[Row]):
         """
         row: Row | None = self._content.rows.get(key)
         if row is None:
-            raise self._missing(key)
+            raise self.missing(key)
         return row
 
     def lookup_many(self, keys: Iterable[object]) -> list[Row | None]:
@@ -86,7 +58,8 @@ class TableReader(Reader[Row]):
         self._content.shape.check_field(field)
         return self._content.shape.getter(field)(self[key])
 
-    def _missing(self, key: object) -> MissingKey:
+    def missing(self, key: object) -> MissingKey:
+        """The error that says that there is no row of a key. For the tables' own modules."""
         name = "the table" if self._content.name is None else f"table {self._content.name!r}"
         return MissingKey(f"{name} of {self._content.shape.name} rows has no key {key!r}", key=key)
 
@@ -282,7 +255,6 @@ class Table(TableReader[Row]):
         key: object,
         field: Field,
         by: int = 1,
-        *,
         threshold: int | None = None,
         reset: int = 0,
         default: Row | None = None,
@@ -302,13 +274,26 @@ class Table(TableReader[Row]):
             UnknownField: rows have no such field.
             NotCountable: the field holds no integer, or is part of the key.
         """
-        content = self._content
         if threshold is None and default is None:
             try:
-                return content.shape.steps[field](content.rows, key, by)
-            except (KeyError, TypeError):
-                pass  # counted for the first time, or wrongly
+                step = self._content.steps[field]
+            except KeyError:
+                step = self._step(field)
+            return step(self, key, by)
         return self.update_counters(key, [Count(field, by, threshold, reset)], default=default)[0]
+
+    def counter(self, field: Field) -> Callable[..., int]:
+        """What `update_counter` does for one field, ready to be called often: `count(key)`, `count(key, by)`.
+
+        Raises:
+            UnknownField: rows have no such field.
+            NotCountable: it is part of the key.
+        """
+        return MethodType(self._step(field), self)
+
+    def _step(self, field: Field) -> Step:
+        step = self._content.steps[field] = make_step(self._content.shape, field)
+        return step
 
     def update_counters(self, key: object, counts: Iterable[Count], *, default: Row | None = None) -> tuple[int, ...]:
         """Change several counters of the row of a key, as one write. Returns what each holds after its change.
@@ -320,7 +305,7 @@ class Table(TableReader[Row]):
         numbers: list[int] = []
         changed: dict[Field, object] = {}
         for count in counts:
-            shape.step(count.field)
+            check_countable(shape, count.field)
             value = changed.get(count.field, shape.getter(count.field)(row))
             numbers.append(count.after(value))
             changed[count.field] = numbers[-1]
@@ -353,7 +338,7 @@ class Table(TableReader[Row]):
         if row is not None:
             return row
         if default is None:
-            raise self._missing(key)
+            raise self.missing(key)
         default, other = self._admit(default)
         if other != key:
             raise InvalidRow(f"the default row has the key {other!r} instead of {key!r}")
