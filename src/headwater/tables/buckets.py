@@ -10,6 +10,7 @@ from threading import RLock
 from typing import Any, Generic, TypeVar
 
 from headwater.tables.changes import ChangeKind
+from headwater.tables.snapshot import snapshot
 from headwater.tables.watch import Watch
 
 Row = TypeVar("Row")
@@ -21,11 +22,13 @@ class Buckets(Generic[Row]):
     A key's rows are a dict if they must be distinct, else a list. Any thread may read: every change of what a reader
     looks at is one step of the interpreter; that of several keys puts new buckets in the place of the old.
 
+    All writes hold the lock.
+
     Args:
         key: gives the key of a row.
         distinct: whether equal rows are one.
-        lock: held by writes that are followed.
-        watch: follows them.
+        lock: held by writes, and by who reads all keys.
+        watch: follows the writes, if `watched`.
     """
 
     __slots__ = ("_buckets", "_count", "_distinct", "_key", "_lock", "_watch", "watched")
@@ -48,15 +51,16 @@ class Buckets(Generic[Row]):
         return key in self._buckets
 
     def __iter__(self) -> Iterator[object]:
-        return iter(list(self._buckets))
+        return iter(snapshot(self._buckets))
 
     def of(self, key: object) -> list[Row]:
         """The rows of a key."""
-        return list(self._buckets.get(key, ()))
+        return snapshot(self._buckets.get(key, ()))
 
     def all(self) -> list[Row]:
         """All rows, key by key."""
-        return list(chain.from_iterable(self._buckets.values()))
+        with self._lock:
+            return list(chain.from_iterable(self._buckets.values()))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Buckets) and _counted(self) == _counted(other)
@@ -68,7 +72,8 @@ class Buckets(Generic[Row]):
     def add(self, rows: Sequence[Row]) -> None:
         """Insert rows, as one write."""
         if len(rows) == 1 and not self.watched:
-            self._add_one(rows[0])
+            with self._lock:
+                self._add_one(rows[0])
             return
         staged, added = self._stage(rows)
         with self._lock:

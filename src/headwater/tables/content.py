@@ -16,6 +16,7 @@ from headwater.tables.index import Index
 from headwater.tables.order import Order
 from headwater.tables.rows import OrderedRows, WatchedRows
 from headwater.tables.shape import Field, Shape
+from headwater.tables.snapshot import snapshot
 from headwater.tables.watch import Watch
 
 Row = TypeVar("Row")
@@ -127,7 +128,7 @@ class Content(Generic[Row]):
         """All rows as they are at one moment; in the order of their keys, if they have one."""
         order = self.order
         if order is None:
-            return list(self.rows.values())
+            return snapshot(self.rows.values())
         with self.lock:
             order.sort(self.rows)
             return list(map(self.rows.__getitem__, order.all()))

@@ -111,9 +111,10 @@ def step(table, key, by=1):
     row = rows.get(key)
     if row is None:
         raise table.missing(key)
-    number = row.{field} + by
-    if type(number) is not int:
-        number = counted({field!r}, row.{field}, by)
+    number = row.{field}
+    if type(number) is not int or type(by) is not int:
+        counted({field!r}, number, by)
+    number += by
     rows[key] = kind({arguments})
     return number
 """

@@ -85,8 +85,11 @@ class Order:
     def sort(self, rows: Mapping[object, object]) -> None:
         """Sort in the keys that came since. Call it with the lock held."""
         while fresh := len(rows) - len(self._keys):
-            keys = list(islice(reversed(rows), fresh))
-            if len(rows) - len(self._keys) == fresh:  # else the writer's thread came in between
+            try:
+                keys = list(islice(reversed(rows), fresh))
+            except RuntimeError:  # the writer's thread came in between
+                continue
+            if len(rows) - len(self._keys) == fresh:  # it didn't
                 self._keys.update(keys)
 
     def remove(self, key: object) -> None:

@@ -46,6 +46,7 @@ class TableReader(Reader[Row]):
 
     def lookup_many(self, keys: Iterable[object]) -> list[Row | None]:
         """The row of each key, or None, as they are at one moment."""
+        keys = keys if isinstance(keys, (list, tuple, range)) else list(keys)  # so that nobody's code runs in between
         return list(map(self._content.rows.get, keys))
 
     def lookup_element(self, key: object, field: Field) -> object:
@@ -276,7 +277,7 @@ class Table(TableReader[Row]):
         """
         if threshold is None and default is None:
             try:
-                step = self._content.steps[field]
+                step: Step = self._content.steps[field]
             except KeyError:
                 step = self._step(field)
             return step(self, key, by)
