@@ -38,7 +38,7 @@ from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
 from headwater.tables.changes import TableChanged
 from headwater.tables.counting import Count
 from headwater.tables.file import table_file_info
-from headwater.tables.match import ANY, Above, AtLeast, AtMost, Below, Between, Not, OneOf, Prefix, like, where
+from headwater.tables.match import ANY, Above, AtLeast, AtMost, Below, Between, Not, OneOf, Prefix, Where, like, where
 from headwater.tables.ordered import OrderedReader, OrderedTable
 from headwater.tables.owned import Tables, TableTransfer
 from headwater.tables.table import Table, TableReader
@@ -108,6 +108,7 @@ __all__ = [
     "Tasks",
     "ThreadWorkers",
     "Version",
+    "Where",
     "answer",
     "decide",
     "evolve",

@@ -143,7 +143,8 @@ class OrderedTable(Table[Row], OrderedReader[Row]):
         order = self._content.order
         if order is not None:
             order.admit_many(self._content.rows, staged.keys())
-        return staged
+        # In memory side by side, as they are read; but who follows the writes hears of them in the order given.
+        return staged if self._content.watched else {key: staged[key] for key in sorted(staged)}  # type: ignore[type-var]
 
     def _place(self, key: object, row: Row) -> None:
         if self._content.order is not None:
