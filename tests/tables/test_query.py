@@ -198,6 +198,17 @@ def test_fields_that_rows_do_not_have_are_refused() -> None:
         table.delete_where(like(1))
 
 
+@pytest.mark.row("ET-08")
+def test_a_limit_is_reached_however_far_the_rows_lie_apart() -> None:
+    table = OrderedTable(Item, "key")
+    table.insert_many([Item(key, "rare" if key % 2_500 == 0 else "v") for key in range(10_000)])
+    rare = [row.key for row in table.select(where(value="rare"), limit=3)]
+    assert rare == [0, 2_500, 5_000]
+    assert [row.key for row in table.select(where(value="rare"), limit=3, reverse=True)] == [7_500, 5_000, 2_500]
+    assert [row.key for row in table.select(where(value="v"), limit=2)] == [1, 2]
+    assert len(table.select(where(value="rare"), limit=9)) == 4
+
+
 # --- pages ---------------------------------------------------------------------------------------------------
 
 

@@ -95,6 +95,62 @@ def test_no_thread_sees_half_a_list(make: Callable[[], AnyTable]) -> None:
         assert witness.wrong == []
 
 
+@pytest.mark.row("ET-05")
+@pytest.mark.usefixtures("_hasty_threads")
+@pytest.mark.parametrize("make", MAKERS)
+def test_who_has_seen_one_row_of_a_list_sees_the_others(make: Callable[[], AnyTable]) -> None:
+    table = make()
+    table.insert_many(items(*range(SIZE), value="0"))
+
+    def newest(key: int) -> Item:
+        found = table.lookup(key)
+        row = found[-1] if isinstance(found, list) else found
+        assert row is not None
+        return row
+
+    late: list[tuple[Item, Item]] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            first, last = newest(0), newest(SIZE - 1)
+            if int(last.value) < int(first.value):
+                late.append((first, last))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(1, 100):
+        table.insert_many(items(*range(SIZE), value=str(number)))
+    stop.set()
+    reader.join()
+    assert late == []
+
+
+@pytest.mark.row("ET-05")
+@pytest.mark.usefixtures("_hasty_threads")
+@pytest.mark.parametrize("make", MAKERS[:4])
+def test_a_list_that_replaces_some_rows_and_adds_others_is_seen_whole(make: Callable[[], AnyTable]) -> None:
+    table = make()
+    partly: list[int] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            rows = table.range() if isinstance(table, OrderedTable) else table.rows()
+            if len(rows) != SIZE and any(row.value == "list" for row in rows):
+                partly.append(len(rows))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(500):
+        table.clear()
+        table.insert(Item(0, "alone"))
+        table.insert_many(items(*range(SIZE), value="list"))
+    stop.set()
+    reader.join()
+    assert partly == []
+
+
 @pytest.mark.row("ET-06")
 @pytest.mark.usefixtures("_hasty_threads")
 def test_an_order_is_right_while_another_thread_inserts() -> None:
@@ -110,7 +166,7 @@ def test_an_order_is_right_while_another_thread_inserts() -> None:
 
     reader = threading.Thread(target=read)
     reader.start()
-    for number in range(20_000):
+    for number in range(8_000):
         table.insert(Item(number * 7_919 % 1_009, "v"))
         if number % 50 == 0:
             table.delete(number % 1_009)

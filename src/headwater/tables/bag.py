@@ -30,8 +30,10 @@ class BagReader(Reader[Row]):
         return found
 
     def lookup_many(self, keys: Iterable[object]) -> list[list[Row]]:
-        """The rows of each key."""
-        return list(map(self._content.rows.of, keys))
+        """The rows of each key, as they are at one moment."""
+        keys = list(keys)
+        with self._content.lock:
+            return list(map(self._content.rows.of, keys))
 
     def lookup_element(self, key: object, field: Field) -> list[object]:
         """The values of one field of the rows of a key.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, Literal, TypeAlias, TypeVar
+from itertools import islice
+from typing import Final, Generic, Literal, TypeAlias, TypeVar
 
 import msgspec
 
@@ -12,6 +13,9 @@ from headwater.tables.match import TOP, Condition, Equal, Prefix, Span, Where
 from headwater.tables.shape import Field
 
 Row = TypeVar("Row")
+
+_FIRST_LOOK: Final = 1_000
+"""How many rows more than are wanted are looked at, before all are."""
 
 Access: TypeAlias = Literal["key", "range", "index", "scan"]
 
@@ -107,8 +111,13 @@ class Query(Generic[Row]):
 
     # --- finding ---------------------------------------------------------------------------------------------
 
-    def candidates(self, *, reverse: bool = False) -> list[Row]:
-        """The rows to look at, as they are at one moment, in the order of their keys if the table has one."""
+    def candidates(self, *, reverse: bool = False, most: int | None = None) -> list[Row]:
+        """The rows to look at, as they are at one moment, in the order of their keys if the table has one.
+
+        Args:
+            reverse: whether to begin at the other end.
+            most: how many of an order at most; None for all.
+        """
         content, order = self._content, self._content.order
         with content.lock:
             if self._keys is not None:
@@ -118,14 +127,17 @@ class Query(Generic[Row]):
                 return content.all()[:: -1 if reverse else 1]
             order.sort(content.rows)
             keys = order.within(self._span or Span(), reverse=reverse)
-            return content.of_keys(keys)
+            return content.of_keys(islice(keys, most))
 
     def find(self, limit: int | None = None, *, reverse: bool = False) -> list[Row]:
         """The rows that are meant, at most so many."""
-        found = filter(self.test, self.candidates(reverse=reverse))
         if limit is None:
-            return list(found)
-        return [row for row, _ in zip(found, range(limit), strict=False)]
+            return list(filter(self.test, self.candidates(reverse=reverse)))
+        some = self.candidates(reverse=reverse, most=limit + _FIRST_LOOK)
+        found = list(islice(filter(self.test, some), limit))
+        if len(found) == limit or len(some) < limit + _FIRST_LOOK:
+            return found
+        return list(islice(filter(self.test, self.candidates(reverse=reverse)), limit))
 
 
 def _sorted(rows: list[Row], content: Content[Row], *, reverse: bool) -> list[Row]:
