@@ -119,7 +119,7 @@ def test_who_has_seen_one_row_of_a_list_sees_the_others(make: Callable[[], AnyTa
 
     reader = threading.Thread(target=read)
     reader.start()
-    for number in range(1, 100):
+    for number in range(1, 400):
         table.insert_many(items(*range(SIZE), value=str(number)))
     stop.set()
     reader.join()
