@@ -41,7 +41,8 @@ from headwater.tables.file import table_file_info
 from headwater.tables.match import ANY, Above, AtLeast, AtMost, Below, Between, Not, OneOf, Prefix, Where, like, where
 from headwater.tables.ordered import OrderedReader, OrderedTable
 from headwater.tables.owned import Tables, TableTransfer
-from headwater.tables.table import Table, TableReader
+from headwater.tables.table import Table
+from headwater.tables.table_reader import TableReader
 from headwater.types import Position, Version
 
 __all__ = [

@@ -9,7 +9,8 @@ from typing import ClassVar, TypeVar
 from headwater.errors import IncomparableKey
 from headwater.tables.content import TableKind
 from headwater.tables.match import Prefix, Span
-from headwater.tables.table import Table, TableReader
+from headwater.tables.table import Table
+from headwater.tables.table_reader import TableReader
 
 Row = TypeVar("Row")
 

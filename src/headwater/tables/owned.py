@@ -12,10 +12,10 @@ from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
 from headwater.tables.content import TableKind
 from headwater.tables.ordered import OrderedReader, OrderedTable
 from headwater.tables.reader import Reader
-from headwater.tables.table import Table, TableReader
-from headwater.tables.tenure import Tenure
+from headwater.tables.table import Table
+from headwater.tables.table_reader import TableReader
+from headwater.tables.tenure import AnyTable, Tenure
 
-AnyTable: TypeAlias = Table[Any] | BagTable[Any]
 TableT = TypeVar("TableT", bound=AnyTable)
 ReaderT = TypeVar("ReaderT", bound=Reader[Any])
 
