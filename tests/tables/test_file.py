@@ -125,3 +125,16 @@ def test_the_file_is_replaced_only_by_a_whole_one(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="irectory"):
         table.save(path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["table"]
+
+
+@pytest.mark.row("ET-17")
+def test_who_reads_the_old_file_reads_it_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "table"
+    table = Table(Item, "key")
+    table.save(path)
+    old = path.read_bytes()
+    with path.open("rb") as reading:
+        table.insert(Item(1, "v"))
+        table.save(path)
+        assert reading.read() == old
+    assert table_file_info(path).count == 1

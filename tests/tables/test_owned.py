@@ -263,10 +263,13 @@ def test_a_table_whose_heir_is_dead_ends() -> None:
         heir = await system.start(Probe)
         owner = await system.start(Owner, tables)
         table = await owner.call(Owner.table)
+        reader = tables.named(TableReader[Item], "items")
         tables.set_heir(table, heir)
         heir.kill()
         owner.kill()
         assert gone(table)
+        assert gone(reader)
+        assert tables.names() == []
 
     run(scenario)
 
