@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, pubsub, runtime, store
+from bench import demo, pubsub, runtime, store, tables
 from bench.result import Result, print_table, write_json
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
@@ -15,6 +15,7 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "pubsub": pubsub.run,
     "runtime": runtime.run,
     "store": store.run,
+    "tables": tables.run,
 }
 
 

@@ -121,14 +121,14 @@ class Balances(TableProjection[Balance], key="account"):
     def moved(self, event: Deposited | Withdrawn, recorded: Recorded) -> None:
         account = recorded.stream.removeprefix("account-")
         amount = event.amount if isinstance(event, Deposited) else -event.amount
-        self.table.put(Balance(account, self._amount(account) + amount))
+        self.table.insert(Balance(account, self._amount(account) + amount))
 
     @answer
     def balance_of(self, query: BalanceOf) -> int:
         return self._amount(query.account)
 
     def _amount(self, account: str) -> int:
-        row = self.table.get(account)
+        row = self.table.lookup(account)
         return 0 if row is None else row.amount
 
 

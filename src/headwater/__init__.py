@@ -45,24 +45,42 @@ from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Und
 from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
 from headwater.store.stream import Snapshot, StreamInfo
+from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
+from headwater.tables.changes import TableChanged
+from headwater.tables.counting import Count
+from headwater.tables.file import table_file_info
+from headwater.tables.match import ANY, Above, AtLeast, AtMost, Below, Between, Not, OneOf, Prefix, Where, like, where
+from headwater.tables.ordered import OrderedReader, OrderedTable
+from headwater.tables.owned import Tables, TableTransfer
 from headwater.tables.table import Table
+from headwater.tables.table_reader import TableReader
 from headwater.types import Position, Version
 
 __all__ = [
+    "ANY",
+    "Above",
     "Agent",
     "Aggregate",
     "AppendCondition",
     "Appended",
     "Application",
+    "AtLeast",
+    "AtMost",
     "Backoff",
+    "BagReader",
+    "BagTable",
+    "Below",
+    "Between",
     "Child",
     "Codec",
     "Command",
     "Committed",
+    "Count",
     "Deferred",
     "Dispatcher",
     "Down",
     "Dropped",
+    "DuplicateBagTable",
     "DynamicSupervisor",
     "Entry",
     "Envelope",
@@ -76,12 +94,17 @@ __all__ = [
     "GenServer",
     "HeadwaterError",
     "Hub",
+    "Not",
     "OneForAll",
     "OneForOne",
+    "OneOf",
+    "OrderedReader",
+    "OrderedTable",
     "Outcome",
     "PartitionSupervisor",
     "Pid",
     "Position",
+    "Prefix",
     "ProcessWorkers",
     "Projection",
     "PubSub",
@@ -100,19 +123,27 @@ __all__ = [
     "Supervisor",
     "System",
     "Table",
+    "TableChanged",
     "TableProjection",
+    "TableReader",
+    "TableTransfer",
+    "Tables",
     "Task",
     "TaskSupervisor",
     "Tasks",
     "ThreadWorkers",
     "Undecoded",
     "Version",
+    "Where",
     "WorkerPool",
     "answer",
     "decide",
     "evolve",
     "fastlane",
+    "like",
     "project",
     "send_to_all",
     "start_task",
+    "table_file_info",
+    "where",
 ]

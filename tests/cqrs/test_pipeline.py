@@ -100,6 +100,7 @@ def _withdrawn(recorded: Recorded) -> int:
 
 @settings(max_examples=60, deadline=None)
 @example([Deposit("a", 3), Withdraw("a", 1), Deposit("a", 1), Withdraw("a", 2)], 6, 0.0, 0.5, 500)
+@example([Deposit("a", 1), Payout("a", [1, 1]), Deposit("a", 1)], 167, 0.0, 0.1, 5)
 @given(
     COMMANDS, st.integers(), st.sampled_from([0.0, 0.1, 0.5]), st.sampled_from([0.0, 0.1]), st.sampled_from([1, 5, 500])
 )

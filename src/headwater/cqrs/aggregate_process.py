@@ -101,6 +101,7 @@ class AggregateProcess(GenServer):
         self._stream = kind.stream_of(id)
         self._decisions: deque[_Decision] = deque()
         self._recovering = False
+        self._outage: BaseException | None = None
         self._aggregate = kind(id)
         self._version = 0
         self._settled_version = 0
@@ -123,6 +124,9 @@ class AggregateProcess(GenServer):
                 StoreOverloaded(f"{len(self._decisions):,} commands of {self._stream!r} wait already")
             )
             return decision.deferred
+        if self._outage is not None:
+            decision.deferred.fail(self._outage)
+            return decision.deferred
         self._decisions.append(decision)
         if not self._recovering:
             self._decide(decision)
@@ -133,6 +137,10 @@ class AggregateProcess(GenServer):
     def inspect(self) -> tuple[Aggregate, Version]:
         """The aggregate with all that was decided so far, durable or not, and its version."""
         return self._aggregate, Version(self._version)
+
+    def go_on(self) -> None:
+        """Take commands again after a failure of the storage: those that come now were sent when it was known."""
+        self._outage = None
 
     async def recover(self) -> None:
         """Settle what was under way, read the log, and decide anew what is left."""
@@ -223,6 +231,8 @@ class AggregateProcess(GenServer):
         for decision in self._decisions:
             decision.deferred.fail(error)
         self._decisions.clear()
+        self._outage = error
+        self.pid.cast(AggregateProcess.go_on)  # behind the commands that wait in the mailbox
 
     def _answer(self, decision: _Decision) -> bool:
         if decision.failure is not None:

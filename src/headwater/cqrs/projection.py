@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Final, Generic, TypeVar, cast, get_args
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args
 
 import msgspec
 
@@ -114,17 +115,19 @@ class TableProjection(Projection, Generic[Row]):
         class Balances(TableProjection[Balance], key="account", version=1):
             @project
             def deposited(self, event: Deposited) -> None:
-                self.table.put(...)
+                self.table.insert(...)
 
             @answer
             def balance_of(self, query: BalanceOf) -> int:
-                row = self.table.get(query.account)
+                row = self.table.lookup(query.account)
                 return 0 if row is None else row.amount
 
     Each event is followed exactly once, in the order of the log.
 
     Args of a class statement:
-        key: the field of the rows that they are found by.
+        key: the field of the rows that they are found by, or a tuple of several.
+        indexes: the fields by whose values they are found as well.
+        max_rows: how many there may be; the oldest go first.
         version: raise it when the view is built differently.
         name: what the view is called; the class's name if not given.
 
@@ -132,25 +135,31 @@ class TableProjection(Projection, Generic[Row]):
         table: the rows.
     """
 
-    _row: ClassVar[type[msgspec.Struct] | None] = None
-    _key: ClassVar[str]
+    _make_table: ClassVar[partial[Table[Any]]]
 
-    def __init_subclass__(cls, *, key: str, version: int = 1, name: str | None = None) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        key: str | tuple[str, ...],
+        indexes: Sequence[str] = (),
+        max_rows: int | None = None,
+        version: int = 1,
+        name: str | None = None,
+    ) -> None:
         """Take the rows' class from the base `TableProjection[Row]`.
 
         Raises:
             DefinitionError: the rows' class is missing, isn't frozen or has no such field.
         """
         super().__init_subclass__(version=version, name=name)
-        cls._row = _row_of(cls)
-        cls._key = key
+        cls._make_table = partial(Table, _row_of(cls), key, indexes=indexes, max_rows=max_rows)
         try:
-            Table(cls._row, key)
-        except ValueError as error:
+            cls._make_table()
+        except DefinitionError as error:
             raise DefinitionError(f"{cls.__qualname__}: {error}") from error
 
     def __init__(self) -> None:
-        self.table: Table[Row] = Table(cast("type[Row]", self._row), self._key)
+        self.table = cast("Table[Row]", self._make_table())
 
 
 def _row_of(cls: type) -> type[msgspec.Struct]:

@@ -20,39 +20,15 @@ this mode no call runs in its caller's turn; without it, it costs nothing.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-import datetime as dt
-import decimal
-import enum
-import fractions
-import re
-import uuid
-from collections.abc import Iterator
-from pathlib import PurePath
-from types import BuiltinFunctionType, EllipsisType, FunctionType, MappingProxyType, MethodType, ModuleType, NoneType
-from typing import Final, cast
-
-import msgspec
+from typing import cast
 
 from headwater.errors import MutableMessage
+from headwater.immutable import instead, mutable_parts
 from headwater.runtime.handlers import Handler
 from headwater.runtime.introspect_mailbox import watch_mailbox
 from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.process import STOP, SYSTEM, Process
 from headwater.runtime.supervising import Supervising
-
-_ATOMS: Final = (
-    NoneType, EllipsisType, bool, int, float, complex, str, bytes, range, enum.Enum, type, BaseException,
-    decimal.Decimal, fractions.Fraction, dt.date, dt.time, dt.timedelta, dt.tzinfo, uuid.UUID,
-    re.Pattern, PurePath, FunctionType, BuiltinFunctionType, MethodType, ModuleType,
-)  # fmt: skip
-
-_INSTEAD: Final[dict[type, str]] = {
-    list: "a tuple",
-    set: "a frozenset",
-    dict: "a types.MappingProxyType or a frozen struct",
-    bytearray: "bytes",
-}
 
 
 def freeze(process: Process) -> None:
@@ -80,9 +56,9 @@ def _check(process: Process, message: Message) -> None:
 
 
 def _refuse_mutable(process: Process, handler: Handler, value: object, name: str) -> None:
-    for path, culprit in _mutable(value, name):
+    for path, culprit in mutable_parts(value, name):
         what = f"{process.label} {handler.name}: {path} is a {type(culprit).__qualname__}"
-        raise MutableMessage(f"{what}; send {_instead(culprit)}")
+        raise MutableMessage(f"{what}; send {instead(culprit)}")
 
 
 def _with_checked_answer(process: Process, message: Message) -> Message:
@@ -121,52 +97,3 @@ class _CheckedReply:
 
     def set_exception(self, error: BaseException) -> None:
         self._reply.set_exception(error)
-
-
-def _mutable(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """The mutable values in `value`, with the path to each."""
-    if isinstance(value, _ATOMS) or _is_trusted(type(value)):
-        return
-    parts = _parts(value)
-    if parts is None:
-        yield path, value
-        return
-    for step, part in parts:
-        yield from _mutable(part, f"{path}{step}")
-
-
-def _is_trusted(kind: type) -> bool:
-    return bool(getattr(kind, "__shared__", False)) or kind.__module__.startswith("headwater.")
-
-
-def _parts(value: object) -> list[tuple[str, object]] | None:
-    """What an immutable container holds, each with the step to it; None if the value isn't one."""
-    if isinstance(value, tuple):
-        return [(f"[{number}]", part) for number, part in enumerate(value)]
-    if isinstance(value, frozenset):
-        return [("{}", part) for part in value]
-    if isinstance(value, MappingProxyType):
-        return [(f"[{key!r}]", part) for key, part in value.items()]
-    if _is_frozen_record(value):
-        return [(f".{name}", getattr(value, name)) for name in _fields(value)]
-    return None
-
-
-def _is_frozen_record(value: object) -> bool:
-    if isinstance(value, msgspec.Struct):
-        return value.__struct_config__.frozen
-    return bool(getattr(getattr(value, "__dataclass_params__", None), "frozen", False))
-
-
-def _fields(value: object) -> tuple[str, ...]:
-    names = value.__struct_fields__ if isinstance(value, msgspec.Struct) else getattr(value, "__dataclass_fields__", ())
-    return tuple(names)
-
-
-def _instead(value: object) -> str:
-    for kind, better in _INSTEAD.items():
-        if isinstance(value, kind):
-            return better
-    return (
-        "a frozen one" if isinstance(value, msgspec.Struct) or dataclasses.is_dataclass(value) else "immutable values"
-    )

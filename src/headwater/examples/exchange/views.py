@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from headwater import Projection, Query, Recorded, TableProjection, answer, project
+from headwater import Prefix, Projection, Query, Recorded, TableProjection, answer, project
 from headwater.examples.exchange import matching
 from headwater.examples.exchange.book import DepthLevel, OrderBook
 from headwater.examples.exchange.market import Market
@@ -156,13 +156,13 @@ class MarketDepth(_Books):
         )
 
 
-class Tape(TableProjection[Print], key="position"):
+class Tape(TableProjection[Print], key="position", max_rows=TAPE_LENGTH):
     """The last trades of all instruments, in order."""
 
     @project
     def traded(self, event: Traded, recorded: Recorded) -> None:
-        """Add the trade, and forget the one that is too old now."""
-        self.table.put(
+        """Add the trade."""
+        self.table.insert(
             Print(
                 position=recorded.position,
                 instrument=_instrument(recorded),
@@ -174,13 +174,11 @@ class Tape(TableProjection[Print], key="position"):
                 taker=event.taker,
             )
         )
-        if len(self.table) > TAPE_LENGTH:
-            self.table.delete(next(iter(self.table)).position)
 
     @answer
     def last_trades(self, query: LastTrades) -> list[Print]:
         """The last trades of an instrument, oldest first."""
-        prints = [row for row in self.table if row.instrument == query.instrument]
+        prints = self.table.match(instrument=query.instrument)
         return prints[max(0, len(prints) - query.count) :]
 
 
@@ -191,8 +189,8 @@ class Candles(TableProjection[Candle], key="key"):
     def traded(self, event: Traded, recorded: Recorded) -> None:
         """Let the minute's candle follow the trade."""
         key = (_instrument(recorded), _minute(market_time(recorded)))
-        old = self.table.get(key)
-        self.table.put(
+        old = self.table.lookup(key)
+        self.table.insert(
             Candle(
                 key=key,
                 open=event.price if old is None else old.open,
@@ -207,7 +205,7 @@ class Candles(TableProjection[Candle], key="key"):
     @answer
     def candles_of(self, query: CandlesOf) -> list[Candle]:
         """The candles of an instrument, oldest first."""
-        found = [candle for candle in self.table if candle.key[0] == query.instrument]
+        found = self.table.match(key=Prefix((query.instrument,)))
         return sorted(found, key=attrgetter("key"))  # the market's times may step back from one event to the next
 
 
@@ -218,7 +216,7 @@ class Volumes(TableProjection[SideVolume], key="key"):
     def traded(self, event: Traded, recorded: Recorded) -> None:
         """Add the trade to its taker's side."""
         old = self._volume(_instrument(recorded), event.taker)
-        self.table.put(SideVolume(old.key, old.volume + event.volume, old.trades + 1))
+        self.table.insert(SideVolume(old.key, old.volume + event.volume, old.trades + 1))
 
     @answer
     def volume_of(self, query: VolumeOf) -> SideVolume:
@@ -226,7 +224,7 @@ class Volumes(TableProjection[SideVolume], key="key"):
         return self._volume(query.instrument, query.side)
 
     def _volume(self, instrument: str, side: Side) -> SideVolume:
-        return self.table.get((instrument, side)) or SideVolume((instrument, side), 0, 0)
+        return self.table.lookup((instrument, side)) or SideVolume((instrument, side), 0, 0)
 
 
 def market_time(recorded: Recorded) -> datetime:
