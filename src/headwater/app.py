@@ -272,7 +272,7 @@ class Application:
             await store.close()
 
     def _child(self, view: type[Projection], store: EventStore) -> Child:
-        return Child(ViewProcess, store, view, name=_view_name(view))
+        return Child(ViewProcess, store, view, self.pubsub.broadcast, name=_view_name(view))
 
     def _view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._running()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final, Generic, TypeVar, cast, get_args
+from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
 
@@ -19,6 +19,9 @@ from headwater.tables.table import Table
 Row = TypeVar("Row", bound=msgspec.Struct)
 Answer = TypeVar("Answer")
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
+
+Broadcast: TypeAlias = Callable[[str, object], object]
+"""Sends a message to all who have subscribed to a topic: `PubSub.broadcast`."""
 
 _PROJECT: Final = "__headwater_project__"
 _ANSWER: Final = "__headwater_answer__"
@@ -108,6 +111,12 @@ class Projection:
             raise DefinitionError(f"{type(self).__qualname__} has no answer for {type(query).__qualname__}")
         return cast("Answer", function(self, query))
 
+    def go_live(self, broadcast: Broadcast) -> None:
+        """Told once, when the view has caught up with the log: from now on it may tell others of what it follows.
+
+        A view that is only built, to look at the past, never goes live. Nothing is told, unless a subclass does.
+        """
+
 
 class TableProjection(Projection, Generic[Row]):
     """A view that is a table in memory, built from the log at each start.
@@ -128,6 +137,8 @@ class TableProjection(Projection, Generic[Row]):
         key: the field of the rows that they are found by, or a tuple of several.
         indexes: the fields by whose values they are found as well.
         max_rows: how many there may be; the oldest go first.
+        topic: the topic in the application's PubSub under which each change of the rows is broadcast, as a
+            `TableChanged`, once the view has caught up with the log; None for nowhere.
         version: raise it when the view is built differently.
         name: what the view is called; the class's name if not given.
 
@@ -135,6 +146,7 @@ class TableProjection(Projection, Generic[Row]):
         table: the rows.
     """
 
+    topic: ClassVar[str | None] = None
     _make_table: ClassVar[partial[Table[Any]]]
 
     def __init_subclass__(
@@ -143,6 +155,7 @@ class TableProjection(Projection, Generic[Row]):
         key: str | tuple[str, ...],
         indexes: Sequence[str] = (),
         max_rows: int | None = None,
+        topic: str | None = None,
         version: int = 1,
         name: str | None = None,
     ) -> None:
@@ -152,6 +165,7 @@ class TableProjection(Projection, Generic[Row]):
             DefinitionError: the rows' class is missing, isn't frozen or has no such field.
         """
         super().__init_subclass__(version=version, name=name)
+        cls.topic = topic
         cls._make_table = partial(Table, _row_of(cls), key, indexes=indexes, max_rows=max_rows)
         try:
             cls._make_table()
@@ -160,6 +174,11 @@ class TableProjection(Projection, Generic[Row]):
 
     def __init__(self) -> None:
         self.table = cast("Table[Row]", self._make_table())
+
+    def go_live(self, broadcast: Broadcast) -> None:
+        """Broadcast the changes of the rows from now on, if the view has a topic for them."""
+        if self.topic is not None:
+            self.table.subscribe(partial(broadcast, self.topic))
 
 
 def _row_of(cls: type) -> type[msgspec.Struct]:

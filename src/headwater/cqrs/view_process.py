@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from headwater.codec import TypeName
-from headwater.cqrs.projection import Projection
+from headwater.cqrs.projection import Broadcast, Projection
 from headwater.cqrs.query import Query
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
@@ -53,7 +53,7 @@ class ViewProcess(GenServer):
 
     trap_exit = True  # so that `terminate` stops the wake-ups
 
-    async def init(self, store: EventStore, projection: type[Projection]) -> None:
+    async def init(self, store: EventStore, projection: type[Projection], broadcast: Broadcast) -> None:
         """Follow the log up to its present head, then wait for wake-ups."""
         self._store = store
         self._projection = projection()
@@ -66,6 +66,7 @@ class ViewProcess(GenServer):
         head = await store.head()
         while self._position < head and await self._follow_page():
             pass
+        self._projection.go_live(broadcast)
         self._wake()
 
     async def follow(self) -> None:

@@ -15,6 +15,12 @@ from headwater.examples.exchange.messages import BookEvent, Side, Traded
 TAPE_LENGTH = 1_000
 """How many trades the tape shows; older ones are in the log."""
 
+TOP_TOPIC = "exchange.top"
+"""Under which each new top of a book is broadcast, as the `TableChanged` of a `Top`."""
+
+TAPE_TOPIC = "exchange.tape"
+"""Under which each trade is broadcast, as the `TableChanged` of a `Print`."""
+
 
 class Quote(msgspec.Struct, frozen=True):
     """The best price of one side, and what waits there."""
@@ -111,42 +117,55 @@ class VolumeOf(Query[SideVolume]):
 _NO_BOOK: Final = OrderBook()
 
 
-class _Books(Projection):
-    """Base of the views that need every order: it keeps the books by following the same events as the market."""
+class Books(dict[str, OrderBook]):
+    """Books by instrument, for the views that need every order: they follow the same events as the market."""
+
+    def follow(self, instrument: str, event: BookEvent) -> OrderBook:
+        """Let the instrument's book follow what happened, and return it."""
+        book = self.get(instrument)
+        if book is None:
+            book = self[instrument] = OrderBook()
+        matching.evolve(book, event)
+        return book
+
+
+class TopOfBook(TableProjection[Top], key="instrument", topic=TOP_TOPIC):
+    """The best bid and ask of each instrument, also for those who want to hear of each change."""
 
     def __init__(self) -> None:
-        self._books: dict[str, OrderBook] = {}
+        super().__init__()
+        self._books = Books()
 
     @project
     def happened(self, event: BookEvent, recorded: Recorded) -> None:
-        """Follow what happened."""
+        """Follow what happened; most of it happens away from the top."""
         instrument = _instrument(recorded)
-        book = self._books.get(instrument)
-        if book is None:
-            book = self._books[instrument] = OrderBook()
-        matching.evolve(book, event)
-
-    def _book(self, instrument: str) -> OrderBook:
-        return self._books.get(instrument, _NO_BOOK)
-
-
-class TopOfBook(_Books):
-    """The best bid and ask of each instrument."""
+        book = self._books.follow(instrument, event)
+        top = Top(instrument, _quote(book, "buy"), _quote(book, "sell"))
+        if top != self.table.lookup(instrument):
+            self.table.insert(top)
 
     @answer
     def top_of(self, query: TopOf) -> Top:
         """The best price of each side."""
-        book = self._book(query.instrument)
-        return Top(query.instrument, _quote(book, "buy"), _quote(book, "sell"))
+        return self.table.lookup(query.instrument) or Top(query.instrument, None, None)
 
 
-class MarketDepth(_Books):
+class MarketDepth(Projection):
     """The price levels of each instrument."""
+
+    def __init__(self) -> None:
+        self._books = Books()
+
+    @project
+    def happened(self, event: BookEvent, recorded: Recorded) -> None:
+        """Follow what happened."""
+        self._books.follow(_instrument(recorded), event)
 
     @answer
     def depth_of(self, query: DepthOf) -> Depth:
         """The best levels of each side."""
-        book = self._book(query.instrument)
+        book = self._books.get(query.instrument, _NO_BOOK)
         return Depth(
             query.instrument,
             tuple(book.depth("buy", query.levels)),
@@ -156,7 +175,7 @@ class MarketDepth(_Books):
         )
 
 
-class Tape(TableProjection[Print], key="position", max_rows=TAPE_LENGTH):
+class Tape(TableProjection[Print], key="position", max_rows=TAPE_LENGTH, topic=TAPE_TOPIC):
     """The last trades of all instruments, in order."""
 
     @project
