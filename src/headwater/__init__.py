@@ -32,6 +32,14 @@ from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
+from headwater.stages.consumer import Consumer
+from headwater.stages.dispatchers.broadcast import BroadcastDispatcher
+from headwater.stages.dispatchers.demand import DemandDispatcher
+from headwater.stages.dispatchers.partition import PartitionDispatcher
+from headwater.stages.messages import Subscription
+from headwater.stages.producer import Producer
+from headwater.stages.producer_consumer import ProducerConsumer
+from headwater.stages.subscribing import resubscribe, subscribe, subscribe_soon
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent
 from headwater.store.store import EventStore
 from headwater.tables.table import Table
@@ -43,10 +51,13 @@ __all__ = [
     "Appended",
     "Application",
     "Backoff",
+    "BroadcastDispatcher",
     "Child",
     "Command",
     "Committed",
+    "Consumer",
     "Deferred",
+    "DemandDispatcher",
     "Down",
     "DynamicSupervisor",
     "Envelope",
@@ -60,10 +71,13 @@ __all__ = [
     "OneForAll",
     "OneForOne",
     "Outcome",
+    "PartitionDispatcher",
     "PartitionSupervisor",
     "Pid",
     "Position",
     "ProcessWorkers",
+    "Producer",
+    "ProducerConsumer",
     "Projection",
     "PubSub",
     "Query",
@@ -73,6 +87,7 @@ __all__ = [
     "RestForOne",
     "Shutdown",
     "StoredEvent",
+    "Subscription",
     "Supervisor",
     "System",
     "Table",
@@ -86,5 +101,8 @@ __all__ = [
     "decide",
     "evolve",
     "project",
+    "resubscribe",
     "start_task",
+    "subscribe",
+    "subscribe_soon",
 ]

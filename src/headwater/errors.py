@@ -24,6 +24,14 @@ attribute as well.
     │   ├── MailboxFull, MutableMessage
     │   ├── CallingSelf
     │   └── UnknownMethod
+    ├── StageError             producers and consumers
+    │   ├── InvalidDemand
+    │   ├── InvalidSubscription
+    │   │   ├── UnknownPartition
+    │   │   ├── PartitionTaken
+    │   │   └── AlreadySubscribed
+    │   ├── NotSubscribed
+    │   └── ProducerDown
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
     │   ├── PipelineBroken
@@ -188,6 +196,50 @@ class CallingSelf(ProcessError):
 
 class UnknownMethod(ProcessError):
     """The process's class has no such public method."""
+
+
+# --- stages --------------------------------------------------------------------------------------------------
+
+
+class StageError(HeadwaterError):
+    """Base of what goes wrong between producers and consumers."""
+
+
+class InvalidDemand(StageError, ValueError):
+    """A demand that isn't positive, or bounds of a demand that don't fit each other. Nothing was asked for."""
+
+
+class InvalidSubscription(StageError):
+    """The producer can't have this consumer, or not on these terms. Nothing was subscribed."""
+
+
+class UnknownPartition(InvalidSubscription):
+    """The dispatcher has no such partition. Nothing was subscribed, or dispatched."""
+
+
+class PartitionTaken(InvalidSubscription):
+    """The partition has a consumer already. Nothing was subscribed."""
+
+
+class AlreadySubscribed(InvalidSubscription):
+    """The consumer is subscribed already, and twice would give it each event twice. The first subscription stays."""
+
+
+class NotSubscribed(StageError):
+    """There is no such subscription, or it has ended."""
+
+
+class ProducerDown(StageError):
+    """The producer is dead, or died before it had accepted the subscription, or while a stream was read.
+
+    Args:
+        message: which.
+        reason: how it ended.
+    """
+
+    def __init__(self, message: str, /, *, reason: object) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 # --- event store ---------------------------------------------------------------------------------------------

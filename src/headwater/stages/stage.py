@@ -1,0 +1,99 @@
+"""What all stages are: processes that exchange stage messages beside all others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from headwater.errors import DefinitionError
+from headwater.runtime.exits import Reason
+from headwater.runtime.genserver import GenServer
+from headwater.runtime.handlers import Handler, HandlerTable
+from headwater.runtime.message import NOTHING
+from headwater.runtime.pid import Pid
+from headwater.runtime.process import Process
+from headwater.stages.steps import Steps, take
+
+
+class Stage(GenServer):
+    """The base of `Producer`, `ProducerConsumer` and `Consumer`, which are what applications subclass.
+
+    A stage is a GenServer: it may have public methods, `handle_info`, `terminate` and all the rest. Messages between
+    stages are handled in order with all others, one at a time. They are never refused by a full mailbox: demand bounds
+    how many of them there are.
+    """
+
+    def __init_subclass__(cls, **keywords: Any) -> None:  # noqa: ANN401 - for the bases of a subclass
+        """Check the class.
+
+        Raises:
+            DefinitionError: its mailbox would drop what waits in it.
+        """
+        super().__init_subclass__(**keywords)
+        if cls.overflow == "drop_oldest":
+            raise DefinitionError(f"{cls.__qualname__}: a stage's mailbox can't drop_oldest: events would be lost")
+        cls._handlers = HandlerTable(cls, _RESERVED)
+        cls._handlers[Stage.receive] = handler = Handler("receive", cls.receive)
+        handler.is_sync = False  # it may give the rest of its work as a coroutine
+
+    def receive(self, message: object) -> Coroutine[object, object, None] | None:
+        """Take a stage message; see `messages`. Used by other stages."""
+        steps = self._react(message)
+        return None if steps is None else take(steps)
+
+    def queue_info(self, message: object) -> None:
+        """Have `handle_info` get a message in order with the events, such as a mark of their end.
+
+        A producer gets it when all events that it has emitted before have gone to consumers; a consumer when it has
+        handled all that had arrived before. To be called (then it is queued on return) or cast.
+        """
+        self._cell.inform(message)
+
+    def _react(self, message: object) -> Steps | None:
+        """What a stage message makes it do."""
+        raise NotImplementedError
+
+
+_RESERVED: Final = frozenset(
+    {name for name in vars(GenServer) if not name.startswith("_")}
+    | {"dispatcher", "emit", "subscribe_to", "resubscribe_to", "children"}
+    | {f"handle_{what}" for what in ("demand", "events", "subscribe", "cancel", "discarded")}
+)
+
+
+def deliver(pid: Pid[object], message: object) -> None:
+    """Send a stage a stage message. Dropped if it has ended; never refused because its mailbox is full."""
+    process = pid.process
+    if len(process.mailbox) < process.mailbox.capacity:
+        pid.cast(_RECEIVE, message)
+    else:
+        process.signal((process.handlers[_RECEIVE], (message,), NOTHING, None))
+
+
+def watch(owner: Process, target: Pid[object], message: Callable[[Reason], object]) -> int:
+    """Let the owner's stage receive a message when another process has ended. Returns the watch's number.
+
+    Args:
+        owner: whose stage.
+        target: whose end.
+        message: makes the message out of the reason.
+    """
+
+    def tell(reason: Reason) -> None:
+        (owner.monitors or {}).pop(number, None)
+        deliver(Pid(owner), message(reason))
+
+    number = target.watch(tell)
+    if owner.monitors is None:
+        owner.monitors = {}
+    owner.monitors[number] = target.process
+    return number
+
+
+def unwatch(owner: Process, target: Pid[object], number: int) -> None:
+    """End a watch."""
+    target.unwatch(number)
+    (owner.monitors or {}).pop(number, None)
+
+
+_RECEIVE: Final[Callable[..., object]] = Stage.receive
