@@ -33,12 +33,15 @@ from headwater.runtime.tasks import Tasks
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.stages.consumer import Consumer
+from headwater.stages.consumer_supervisor import ConsumerSupervisor
 from headwater.stages.dispatchers.broadcast import BroadcastDispatcher
 from headwater.stages.dispatchers.demand import DemandDispatcher
 from headwater.stages.dispatchers.partition import PartitionDispatcher
+from headwater.stages.iterable import from_iterable
 from headwater.stages.messages import Subscription
 from headwater.stages.producer import Producer
 from headwater.stages.producer_consumer import ProducerConsumer
+from headwater.stages.stream import stream
 from headwater.stages.subscribing import resubscribe, subscribe, subscribe_soon
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent
 from headwater.store.store import EventStore
@@ -56,6 +59,7 @@ __all__ = [
     "Command",
     "Committed",
     "Consumer",
+    "ConsumerSupervisor",
     "Deferred",
     "DemandDispatcher",
     "Down",
@@ -100,9 +104,11 @@ __all__ = [
     "answer",
     "decide",
     "evolve",
+    "from_iterable",
     "project",
     "resubscribe",
     "start_task",
+    "stream",
     "subscribe",
     "subscribe_soon",
 ]

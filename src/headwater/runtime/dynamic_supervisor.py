@@ -89,8 +89,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         deferred = cast("Deferred[Pid[ServerT] | None]", self._cell.defer())
         problem = self._problem(child)
         if problem is None:
-            self._places += 1
-            self._start(_Start(Slot(child), cast("Deferred[Pid[object] | None]", deferred)))
+            self._begin(Slot(child), cast("Deferred[Pid[object] | None]", deferred))
         else:
             deferred.fail(problem)
         return deferred
@@ -169,6 +168,15 @@ class DynamicSupervisor(Supervising, adds_methods=True):
 
     # --- starting --------------------------------------------------------------------------------------------
 
+    def _begin(self, slot: Slot, deferred: Deferred[Pid[object] | None]) -> None:
+        """Start a new child. It takes a place until it is gone for good, or if it doesn't come up."""
+        self._places += 1
+        self._start(_Start(slot, deferred))
+
+    def _free(self, slot: Slot) -> None:
+        """A child is gone for good, or didn't come up: its place is free."""
+        self._places -= 1
+
     def _start(self, start: _Start) -> None:
         """Start a child: at once if its `init` doesn't wait, else beside everything else."""
         self._starts[start.slot] = start
@@ -194,7 +202,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
         self._leave_place(slot, start.before)
         self._report("started" if slot.process is not None else "ignored", slot)
         if slot.process is None:
-            self._places -= 1
+            self._free(slot)
         else:
             self._enter(slot, slot.process)
         if start.deferred is not None:
@@ -203,7 +211,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
     def _start_failed(self, start: _Start, error: StartFailed) -> None:
         self._report("start failed", start.slot, error.__cause__)
         if start.deferred is not None:
-            self._places -= 1
+            self._free(start.slot)
             start.deferred.fail(error)
         elif self._bears(start.slot, error):
             start.slot.wait(self._cell, self._strategy, self._cell.node.rng)
@@ -260,7 +268,7 @@ class DynamicSupervisor(Supervising, adds_methods=True):
 
     def _drop(self, slot: Slot) -> None:
         self._leave_place(slot, slot.last)
-        self._places -= 1
+        self._free(slot)
 
     def _cancel(self, slot: Slot) -> None:
         slot.cancel_wait()

@@ -36,7 +36,7 @@ class Consumer(Receiver[In], Generic[In]):
         """
         raise NotImplementedError(f"{type(self).__qualname__} has no handle_events")
 
-    def _arrived(self, source: Source[In], events: list[In]) -> Steps:
+    def _stage_events(self, source: Source[In], events: list[In]) -> Steps:
         start, end = 0, len(events)  # the handler may change the list: it is its own
         while start < end:
             batch = source.batch(events, start)
@@ -45,5 +45,5 @@ class Consumer(Receiver[In], Generic[In]):
             source.handled(count)
             start += count
 
-    def _ended(self, message: Cancelled) -> Steps:
-        return self._inflow.close(message)
+    def _stage_end(self, message: Cancelled) -> Steps:
+        return self._stage_inflow.close(message)

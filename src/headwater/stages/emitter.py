@@ -45,7 +45,7 @@ class Emitter(Stage, Generic[Out]):
     def attach(self, process: Process) -> None:
         """Bind the stage to its process. Used once, by the runtime."""
         super().attach(process)
-        self._outflow: Outflow[Out] = Outflow(self, process, self._supply, self._marked)
+        self._stage_outflow: Outflow[Out] = Outflow(self, process, self._stage_supply, self._stage_marked)
 
     # --- what a subclass defines -----------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class Emitter(Stage, Generic[Out]):
         For methods other than the handler of the stage, whose result is emitted anyway. A list that is given must not
         be changed afterwards.
         """
-        self._outflow.emit(events)
+        self._stage_outflow.emit(events)
 
     # --- what others call ------------------------------------------------------------------------------------
 
@@ -93,33 +93,33 @@ class Emitter(Stage, Generic[Out]):
         """
         if mode not in ("forward", "accumulate"):
             raise DefinitionError(f"demand is forward or accumulate, not {mode!r}")
-        self._outflow.outlet.form = mode
-        self._outflow.wake()
+        self._stage_outflow.outlet.form = mode
+        self._stage_outflow.wake()
 
     def queue_info(self, message: object) -> None:
         """Have `handle_info` get a message when all events that were emitted before have gone to consumers."""
-        self._outflow.mark(message)
+        self._stage_outflow.mark(message)
 
     def consumers(self) -> list[Subscription]:
         """The subscriptions of this stage's consumers, oldest first."""
-        return self._outflow.subscriptions
+        return self._stage_outflow.subscriptions
 
     def estimate_buffered_count(self) -> int:
         """How many events wait that nobody has asked for yet."""
-        return self._outflow.outlet.buffered
+        return self._stage_outflow.outlet.buffered
 
     def count_discarded(self) -> int:
         """How many events were discarded since the start, because the buffer was full."""
-        return self._outflow.discarded
+        return self._stage_outflow.discarded
 
     # --- what it does ----------------------------------------------------------------------------------------
 
-    def _react(self, message: object) -> Steps | None:
-        return self._outflow.react(message)
+    def _stage_message(self, message: object) -> Steps | None:
+        return self._stage_outflow.react(message)
 
-    def _supply(self) -> Steps | None:
+    def _stage_supply(self) -> Steps | None:
         """What it does when there may be demand."""
         raise NotImplementedError
 
-    def _marked(self, message: object) -> None:
+    def _stage_marked(self, message: object) -> None:
         self._cell.inform(message)

@@ -33,7 +33,7 @@ class Terms(TypedDict, Generic[E], total=False):
     selector: Callable[[E], bool] | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SubscribeOptions(Generic[E]):
     """The terms of a subscription.
 

@@ -119,8 +119,6 @@ class Outflow(Generic[Out]):
 
     def emit(self, events: Sequence[Out], *, bounded: bool = True) -> None:
         """Send events to the consumers that have asked; keep the others."""
-        if not events:
-            return
         deliveries, discarded = self.outlet.emit(events if type(events) is list else list(events), bounded=bounded)
         self._send(deliveries)
         if discarded:

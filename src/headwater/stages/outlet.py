@@ -76,6 +76,8 @@ class Outlet(Generic[E]):
         Returns:
             What goes to whom, and what was discarded because the buffer was full.
         """
+        if not events:
+            return [], []
         self.owed = max(self.owed - len(events), 0)
         if not self._buffer and len(events) <= self._dispatcher.room:
             return self._dispatcher.dispatch(events), []

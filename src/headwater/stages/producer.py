@@ -41,15 +41,15 @@ class Producer(Emitter[Out], Generic[Out]):
 
         A list that is given must not be changed afterwards.
         """
-        outflow = self._outflow
+        outflow = self._stage_outflow
         outflow.emit(events)
         if outflow.outlet.lacking:  # consumers wanted none of them
             outflow.wake()
 
-    def _supply(self) -> Steps | None:
-        demand = self._outflow.outlet.take_demand()
-        return self._answer(demand) if demand else None
+    def _stage_supply(self) -> Steps | None:
+        demand = self._stage_outflow.outlet.take_demand()
+        return self.__answer(demand) if demand else None
 
-    def _answer(self, demand: int) -> Steps:
+    def __answer(self, demand: int) -> Steps:
         events = yield self.handle_demand(demand)
         self.emit(cast("Sequence[Out]", events or ()))

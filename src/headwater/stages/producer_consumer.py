@@ -38,7 +38,7 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
     def attach(self, process: Process) -> None:
         """Bind the stage to its process. Used once, by the runtime."""
         super().attach(process)
-        self._pending: deque[_Arrived[In] | _Mark] = deque()
+        self.__pending: deque[_Arrived[In] | _Mark] = deque()
 
     def handle_events(
         self, events: list[In], source: Subscription
@@ -53,54 +53,54 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
 
     def queue_info(self, message: object) -> None:
         """Have `handle_info` get a message when all that was made from the events that are here now has gone on."""
-        self._mark(message)
+        self.__mark(message)
 
-    def _react(self, message: object) -> Steps | None:
+    def _stage_message(self, message: object) -> Steps | None:
         if isinstance(message, Drained):
-            return self._inflow.close(message.cancelled)
+            return self._stage_inflow.close(message.cancelled)
         if isinstance(message, Events | Subscribed | Cancelled):
-            return self._inflow.react(message)
-        return self._outflow.react(message)
+            return self._stage_inflow.react(message)
+        return self._stage_outflow.react(message)
 
-    def _arrived(self, source: Source[In], events: list[In]) -> Steps | None:
-        self._pending.append(_Arrived(source, events))
-        return self._supply()
+    def _stage_events(self, source: Source[In], events: list[In]) -> Steps | None:
+        self.__pending.append(_Arrived(source, events))
+        return self._stage_supply()
 
-    def _ended(self, message: Cancelled) -> Steps | None:
-        self._mark(Drained(message))
+    def _stage_end(self, message: Cancelled) -> Steps | None:
+        self.__mark(Drained(message))
         return None
 
-    def _supply(self) -> Steps | None:
-        return self._work_off() if self._pending and self._outflow.outlet.has_room else None
+    def _stage_supply(self) -> Steps | None:
+        return self.__work_off() if self.__pending and self._stage_outflow.outlet.has_room else None
 
-    def _work_off(self) -> Steps:
+    def __work_off(self) -> Steps:
         """Handle what waits, as long as consumers want more."""
-        pending, outlet = self._pending, self._outflow.outlet
+        pending, outlet = self.__pending, self._stage_outflow.outlet
         while pending and (isinstance(pending[0], _Mark) or outlet.has_room):
             first = pending[0]
             if isinstance(first, _Mark):
                 pending.popleft()
-                self._outflow.mark(first.message)
+                self._stage_outflow.mark(first.message)
                 continue
             batch = first.take()
             count = len(batch)
             if not first.left:
                 pending.popleft()
             made = yield self.handle_events(batch, first.source.subscription)
-            self._outflow.emit(cast("Sequence[Out]", made or ()), bounded=False)
+            self._stage_outflow.emit(cast("Sequence[Out]", made or ()), bounded=False)
             first.source.handled(count)
 
-    def _mark(self, message: object) -> None:
-        if self._pending:
-            self._pending.append(_Mark(message))
+    def __mark(self, message: object) -> None:
+        if self.__pending:
+            self.__pending.append(_Mark(message))
         else:
-            self._outflow.mark(message)
+            self._stage_outflow.mark(message)
 
-    def _marked(self, message: object) -> None:
+    def _stage_marked(self, message: object) -> None:
         if isinstance(message, Drained):
             deliver(Pid(self._cell), message)
         else:
-            super()._marked(message)
+            super()._stage_marked(message)
 
 
 class _Arrived(Generic[In]):

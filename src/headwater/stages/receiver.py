@@ -28,7 +28,7 @@ class Receiver(Stage, Generic[In]):
     def attach(self, process: Process) -> None:
         """Bind the stage to its process. Used once, by the runtime."""
         super().attach(process)
-        self._inflow: Inflow[In] = Inflow(self, process, self._arrived, self._ended)
+        self._stage_inflow: Inflow[In] = Inflow(self, process, self._stage_events, self._stage_end)
 
     # --- what a subclass defines -----------------------------------------------------------------------------
 
@@ -64,7 +64,7 @@ class Receiver(Stage, Generic[In]):
             InvalidDemand, InvalidSubscription: the terms are none, or it is no producer.
             ProducerDown: the producer is dead already.
         """
-        return self._inflow.subscribe(producer, SubscribeOptions(**terms))
+        return self._stage_inflow.subscribe(producer, SubscribeOptions(**terms))
 
     def resubscribe_to(
         self, old: Subscription, producer: Pid[Emitter[In]], reason: Reason = Exit.NORMAL, **terms: Unpack[Terms[In]]
@@ -77,7 +77,7 @@ class Receiver(Stage, Generic[In]):
             NotSubscribed: there is no such subscription, or no longer. Nothing was subscribed.
             InvalidDemand, InvalidSubscription, ProducerDown: as `subscribe_to` does. The old one stays.
         """
-        return self._inflow.replace(old, producer, SubscribeOptions(**terms), reason)
+        return self._stage_inflow.replace(old, producer, SubscribeOptions(**terms), reason)
 
     # --- what others call ------------------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ class Receiver(Stage, Generic[In]):
         """Subscribe, and answer when the producer has accepted. `subscribe` calls it."""
         deferred = self.defer(Subscription)
         try:
-            self._inflow.subscribe(producer, options, deferred)
+            self._stage_inflow.subscribe(producer, options, deferred)
         except StageError as error:
             deferred.fail(error.with_traceback(None))
         return deferred
@@ -96,7 +96,7 @@ class Receiver(Stage, Generic[In]):
         """Replace a subscription, and answer when the producer has accepted. `resubscribe` calls it."""
         deferred = self.defer(Subscription)
         try:
-            self._inflow.replace(old, producer, options, reason, deferred)
+            self._stage_inflow.replace(old, producer, options, reason, deferred)
         except StageError as error:
             deferred.fail(error.with_traceback(None))
         return deferred
@@ -107,7 +107,7 @@ class Receiver(Stage, Generic[In]):
         If the producer has died meanwhile, that is as if it had died just after.
         """
         try:
-            self._inflow.subscribe(producer, options)
+            self._stage_inflow.subscribe(producer, options)
         except StageError as error:
             _log.warning("%s could not subscribe: %s", self._cell.label, error)
             if options.cancel != "temporary":
@@ -115,17 +115,17 @@ class Receiver(Stage, Generic[In]):
 
     def subscriptions(self) -> list[Subscription]:
         """This stage's subscriptions to producers, oldest first."""
-        return self._inflow.subscriptions
+        return self._stage_inflow.subscriptions
 
     # --- what it does ----------------------------------------------------------------------------------------
 
-    def _react(self, message: object) -> Steps | None:
-        return self._inflow.react(message)
+    def _stage_message(self, message: object) -> Steps | None:
+        return self._stage_inflow.react(message)
 
-    def _arrived(self, source: Source[In], events: list[In]) -> Steps | None:
+    def _stage_events(self, source: Source[In], events: list[In]) -> Steps | None:
         """What it does with events."""
         raise NotImplementedError
 
-    def _ended(self, message: Cancelled) -> Steps | None:
+    def _stage_end(self, message: Cancelled) -> Steps | None:
         """What it does when a subscription has ended."""
         raise NotImplementedError

@@ -20,7 +20,7 @@ class Stage(GenServer):
 
     A stage is a GenServer: it may have public methods, `handle_info`, `terminate` and all the rest. Messages between
     stages are handled in order with all others, one at a time. They are never refused by a full mailbox: demand bounds
-    how many of them there are.
+    how many of them there are. Names that begin with `_stage_` belong to the stage.
     """
 
     def __init_subclass__(cls, **keywords: Any) -> None:  # noqa: ANN401 - for the bases of a subclass
@@ -38,7 +38,7 @@ class Stage(GenServer):
 
     def receive(self, message: object) -> Coroutine[object, object, None] | None:
         """Take a stage message; see `messages`. Used by other stages."""
-        steps = self._react(message)
+        steps = self._stage_message(message)
         return None if steps is None else take(steps)
 
     def queue_info(self, message: object) -> None:
@@ -49,7 +49,7 @@ class Stage(GenServer):
         """
         self._cell.inform(message)
 
-    def _react(self, message: object) -> Steps | None:
+    def _stage_message(self, message: object) -> Steps | None:
         """What a stage message makes it do."""
         raise NotImplementedError
 
