@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from typing import cast
 
 import pytest
 
@@ -125,7 +126,7 @@ def test_an_iterators_error_ends_the_producer_after_its_items() -> None:
         well = Well()
         producer = await from_iterable(system, well.items())
         log: list[object] = []
-        sink: Pid[Consumer[int]] = await system.start(Sink, log)  # type: ignore[assignment]
+        sink = cast("Pid[Consumer[int]]", await system.start(Sink, log))
         await subscribe(sink, producer, cancel="temporary")
         well.fill(1)
         await settle()

@@ -108,8 +108,8 @@ def test_a_stage_in_the_middle_ends_after_all_has_flowed_on() -> None:
         await settle()
         assert len(await gate.call(Gate.consumers)) == 1
         subscription.ask(1)
+        assert await gate.wait() is Exit.NORMAL
         await settle()
-        assert not gate.alive
         assert await sink.call(Ints.events) == [number for number in range(10) for _ in range(2)]
 
     run(scenario)
