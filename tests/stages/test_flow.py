@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from headwater import Consumer, GenServer, Producer, Subscription, System, subscribe
+from headwater import Consumer, GenServer, Pid, Producer, Subscription, System, subscribe
 from headwater.errors import DefinitionError, InvalidDemand, UnknownMethod
+from headwater.runtime import introspect
 from tests.runtime.driving import run, settle
 from tests.stages.driving import Gate, Ints, Numbers, Sink, Taps
 
@@ -119,13 +120,19 @@ def test_a_stage_in_the_middle_that_leaves_out_all_does_not_stall() -> None:
     run(scenario)
 
 
+class Small(Gate):
+    """Its buffer's size doesn't hold for what it makes of events."""
+
+    buffer_size = 10
+
+
 @pytest.mark.row("GE-02")
 @pytest.mark.row("GE-05")
 def test_a_stage_in_the_middle_holds_no_more_than_one_batch_makes() -> None:
     """Back-pressure instead of a queue: without demand it handles nothing, and its producer is asked for no more."""
 
     async def scenario(system: System) -> None:
-        numbers, gate, sink = await system.start(Numbers), await system.start(Gate, 100), await system.start(Ints)
+        numbers, gate, sink = await system.start(Numbers), await system.start(Small, 100), await system.start(Ints)
         await subscribe(gate, numbers, max_demand=10, min_demand=5)
         await settle()
         assert await gate.call(Gate.history) == []
@@ -142,6 +149,28 @@ def test_a_stage_in_the_middle_holds_no_more_than_one_batch_makes() -> None:
         await settle()
         assert len(await gate.call(Gate.history)) == 2
         assert await numbers.call(Numbers.asked) == [10, 5, 5]
+        assert await gate.call(Gate.count_discarded) == 0
+
+    run(scenario)
+
+
+class Fickle(Ints):
+    """Ends after its first batch."""
+
+    def handle_events(self, events: list[int], source: Subscription) -> None:
+        self.batches.append(events)
+        self.stop()
+
+
+@pytest.mark.row("GE-04")
+def test_a_stage_that_stops_handles_no_further_batch() -> None:
+    async def scenario(system: System) -> None:
+        numbers, fickle = await system.start(Numbers), await system.start(Fickle)
+        server = fickle.process.server
+        await subscribe(fickle, numbers, max_demand=10, min_demand=8)
+        await fickle.wait()
+        assert isinstance(server, Fickle)
+        assert server.batches == [[0, 1]]
 
     run(scenario)
 
@@ -251,3 +280,13 @@ def test_a_full_mailbox_loses_neither_demand_nor_events(caplog: pytest.LogCaptur
 
     with caplog.at_level(logging.CRITICAL):
         run(scenario)
+
+
+def test_the_state_of_a_stage_is_what_its_class_keeps() -> None:
+    async def scenario(system: System) -> None:
+        for kind, expected in ((Gate, {"copies", "batches", "log"}), (Ints, {"batches"})):
+            pid: Pid[GenServer] = await system.start(kind)
+            state = await introspect.get_state(pid)
+            assert set(state) == expected
+
+    run(scenario)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from random import Random
 
 import pytest
@@ -23,7 +23,9 @@ from headwater import (
     subscribe,
 )
 from headwater.stages.dispatchers.dispatcher import Dispatcher
+from headwater.stages.emitter import Emitter
 from headwater.stages.messages import Ask, Events
+from headwater.stages.options import Terms
 from headwater.stages.steps import Steps
 from headwater.testing.simulation import explore
 
@@ -114,7 +116,9 @@ class Middle(ProducerConsumer[Event, Event]):
     def init(self, world: World, slow: bool) -> None:
         self.world, self.slow = world, slow
 
-    def handle_events(self, events: list[Event], source: Subscription) -> object:  # type: ignore[override]
+    def handle_events(
+        self, events: list[Event], source: Subscription
+    ) -> Sequence[Event] | Coroutine[object, object, Sequence[Event]]:
         return self.later(events) if self.slow else events
 
     async def later(self, events: list[Event]) -> list[Event]:
@@ -171,11 +175,12 @@ class Network:
 
     async def start_last(self) -> Pid[Last]:
         last = await self.system.start(Last, self.world, self.rng.random() < 0.5)
-        for above in self.middles or self.makers:
-            await subscribe(last, above, **self.terms())  # type: ignore[type-var]
+        producers: list[Pid[Emitter[Event]]] = [*self.middles] if self.middles else [*self.makers]
+        for producer in producers:
+            await subscribe(last, producer, **self.terms())
         return last
 
-    def terms(self) -> dict[str, object]:
+    def terms(self) -> Terms[Event]:
         max_demand = self.rng.randint(1, 12)
         return {"max_demand": max_demand, "min_demand": self.rng.randrange(max_demand), "cancel": "temporary"}
 

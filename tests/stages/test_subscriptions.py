@@ -215,6 +215,29 @@ def test_resubscribing_replaces_and_loses_nothing() -> None:
 
 
 @pytest.mark.row("GE-08")
+def test_resubscribing_to_the_dead_leaves_the_old_subscription_alone() -> None:
+    async def scenario(system: System) -> None:
+        taps, dead, sink = await system.start(Taps), await system.start(Taps), await system.start(Sink)
+        old = await subscribe(sink, taps)
+        dead.kill()
+
+        def attempt(stage: Sink) -> str:
+            try:
+                stage.resubscribe_to(old, dead)
+            except ProducerDown:
+                return "refused"
+            return "done"
+
+        assert await sink.call(Sink.act, attempt) == "refused"
+        await taps.call(Taps.give, 1)
+        await settle()
+        assert await sink.call(Sink.events) == [1]
+        assert await sink.call(Sink.subscriptions) == [old]
+
+    run(scenario)
+
+
+@pytest.mark.row("GE-08")
 def test_after_a_resubscription_demand_flows_again() -> None:
     """gen_stage #77: what the old subscription had asked for was never asked for again, and nothing came."""
 
@@ -338,5 +361,31 @@ def test_an_unknown_or_taken_partition_is_refused() -> None:
         await settle()
         assert await ints.call(Ints.events) == [0, 2, 4, 6, 8]
         assert await other.call(Ints.events) == [1, 3, 5, 7, 9]
+
+    run(scenario)
+
+
+@pytest.mark.row("GE-14")
+def test_a_slow_consumer_that_leaves_lets_the_others_go_on() -> None:
+    async def scenario(system: System) -> None:
+        taps, numbers = (
+            await system.start(Taps, BroadcastDispatcher),
+            await system.start(Numbers, 10, BroadcastDispatcher),
+        )
+        fast, slow = await system.start(Sink), await system.start(Sink)
+        await subscribe(fast, taps)
+        await subscribe(slow, taps, mode="manual")
+        await taps.call(Taps.give, 1, 2)
+        slow.kill()
+        await settle()
+        assert await fast.call(Sink.events) == [1, 2]
+        quick, idle = await system.start(Ints), await system.start(Ints)
+        subscription = await subscribe(idle, numbers, mode="manual", cancel="temporary")
+        await subscribe(quick, numbers)
+        await settle()
+        assert await numbers.call(Numbers.asked) == []
+        subscription.cancel()
+        await settle()
+        assert await quick.call(Ints.events) == [*range(10)]
 
     run(scenario)
