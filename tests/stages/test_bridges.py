@@ -154,6 +154,40 @@ def test_the_iterator_is_closed_when_the_producer_ends() -> None:
 
 
 @pytest.mark.row("GE-12")
+def test_the_iterator_is_closed_also_if_nothing_is_asked_of_it() -> None:
+    async def scenario(system: System) -> None:
+        well = Well(waits=False)
+        producer = await from_iterable(system, well.items())
+        subscription = await subscribe(await system.start(Ints), producer, mode="manual", cancel="temporary")
+        subscription.ask(1)
+        await settle()
+        producer.kill()
+        await settle()
+        assert (well.taken, well.closed) == (1, True)
+
+    run(scenario)
+
+
+@pytest.mark.row("GE-12")
+def test_the_last_items_wait_for_the_next_consumer() -> None:
+    async def scenario(system: System) -> None:
+        well = Well(count=3)
+        producer = await from_iterable(system, well.items())
+        first, second = await system.start(Ints), await system.start(Ints)
+        await subscribe(first, producer)
+        first.kill()
+        well.fill(4)
+        await settle()
+        assert await producer.call(IterableProducer.estimate_buffered_count) == 3
+        await subscribe(second, producer, cancel="temporary")
+        assert await producer.wait() is Exit.NORMAL
+        await settle()
+        assert await second.call(Ints.events) == [0, 1, 2]
+
+    run(scenario)
+
+
+@pytest.mark.row("GE-12")
 def test_on_cancel_decides_what_the_last_consumers_leaving_means() -> None:
     async def scenario(system: System) -> None:
         going = await from_iterable(system, range(1_000_000))

@@ -50,7 +50,6 @@ def test_a_stage_may_see_to_its_discards_itself(caplog: pytest.LogCaptureFixture
         await quiet.call(Quiet.give, 1, 2, 3, 4, 5)
         assert await quiet.call(Quiet.heard) == [[1, 2, 3]]
         assert await quiet.call(Quiet.count_discarded) == 3
-        await quiet.call(Quiet.demand, "accumulate")
 
     run(scenario)
     assert "discarded" not in caplog.text
@@ -96,7 +95,22 @@ def test_what_is_lost_at_the_end_is_counted(caplog: pytest.LogCaptureFixture) ->
         assert [event.metadata["count"] for event in told] == [3]
 
     run(scenario)
-    assert "Taps 'taps' has ended with 3 events that nobody had asked for" in caplog.text
+    assert "Taps 'taps' has ended with 3 events that it had not passed on" in caplog.text
+
+
+@pytest.mark.row("GE-18")
+def test_what_a_stage_in_the_middle_has_not_handled_is_counted_too() -> None:
+    async def scenario(system: System) -> None:
+        told: list[SpanEvent] = []
+        system.telemetry.attach(DISCARDED, told.append)
+        numbers, gate, ints = await system.start(Numbers), await system.start(Gate, 3), await system.start(Ints)
+        await subscribe(gate, numbers, max_demand=10, min_demand=5, cancel="temporary")
+        (await subscribe(ints, gate, mode="manual")).ask(1)
+        await settle()
+        gate.kill()
+        assert [event.metadata["count"] for event in told] == [14 + 5 + 5]
+
+    run(scenario)
 
 
 @pytest.mark.row("GE-18")

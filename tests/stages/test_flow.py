@@ -71,7 +71,7 @@ def test_the_demand_of_all_consumers_adds_up() -> None:
         for _ in range(3):
             await subscribe(await system.start(Sink), taps, max_demand=10)
         await settle()
-        await taps.call(Taps.demand, "forward")
+        await taps.call(Taps.set_demand, "forward")
         await settle()
         assert await taps.call(Taps.asked) == [30]
 
@@ -244,13 +244,15 @@ def test_with_manual_demand_nothing_comes_unasked() -> None:
 def test_demand_is_kept_until_all_are_there() -> None:
     async def scenario(system: System) -> None:
         numbers = await system.start(Numbers)
-        await numbers.call(Numbers.demand, "accumulate")
+        await numbers.call(Numbers.set_demand, "accumulate")
         one, two = await system.start(Ints), await system.start(Ints)
         for pid in (one, two):
             await subscribe(pid, numbers, max_demand=10)
         await settle()
         assert (await one.call(Ints.events), await numbers.call(Numbers.asked)) == ([], [])
-        await numbers.call(Numbers.demand, "forward")
+        with pytest.raises(DefinitionError, match="forward or accumulate, not 'later'"):
+            await numbers.call(Numbers.set_demand, "later")  # type: ignore[call-overload]
+        await numbers.call(Numbers.set_demand, "forward")
         await settle()
         assert await one.call(Ints.events)
         assert await two.call(Ints.events)

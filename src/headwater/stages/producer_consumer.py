@@ -96,6 +96,9 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
         else:
             self._stage_outflow.mark(message)
 
+    def _stage_held(self) -> int:
+        return sum(arrived.left for arrived in self._stage_pending if isinstance(arrived, _Arrived))
+
     def _stage_marked(self, message: object) -> None:
         if isinstance(message, Drained):
             deliver(Pid(self._cell), message)
