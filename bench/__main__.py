@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, pubsub, runtime, store, tables
+from bench import demo, pubsub, runtime, stages, store, tables
 from bench.result import Result, print_table, write_json
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "demo": demo.run,
     "pubsub": pubsub.run,
     "runtime": runtime.run,
+    "stages": stages.run,
     "store": store.run,
     "tables": tables.run,
 }

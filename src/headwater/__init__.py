@@ -40,6 +40,17 @@ from headwater.runtime.tasks import Tasks
 from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
+from headwater.stages.consumer import Consumer
+from headwater.stages.consumer_supervisor import ConsumerSupervisor
+from headwater.stages.dispatchers.broadcast import BroadcastDispatcher
+from headwater.stages.dispatchers.demand import DemandDispatcher
+from headwater.stages.dispatchers.partition import PartitionDispatcher
+from headwater.stages.iterable import from_iterable
+from headwater.stages.messages import StageSubscription
+from headwater.stages.producer import Producer
+from headwater.stages.producer_consumer import ProducerConsumer
+from headwater.stages.stream import stream
+from headwater.stages.subscribing import resubscribe, subscribe, subscribe_soon
 from headwater.store.appending import StreamAppend
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Undecoded
 from headwater.store.query import AppendCondition, EventQuery
@@ -71,12 +82,16 @@ __all__ = [
     "BagTable",
     "Below",
     "Between",
+    "BroadcastDispatcher",
     "Child",
     "Codec",
     "Command",
     "Committed",
+    "Consumer",
+    "ConsumerSupervisor",
     "Count",
     "Deferred",
+    "DemandDispatcher",
     "Dispatcher",
     "Down",
     "Dropped",
@@ -101,11 +116,14 @@ __all__ = [
     "OrderedReader",
     "OrderedTable",
     "Outcome",
+    "PartitionDispatcher",
     "PartitionSupervisor",
     "Pid",
     "Position",
     "Prefix",
     "ProcessWorkers",
+    "Producer",
+    "ProducerConsumer",
     "Projection",
     "PubSub",
     "Query",
@@ -115,6 +133,7 @@ __all__ = [
     "RestForOne",
     "Shutdown",
     "Snapshot",
+    "StageSubscription",
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",
@@ -140,10 +159,15 @@ __all__ = [
     "decide",
     "evolve",
     "fastlane",
+    "from_iterable",
     "like",
     "project",
+    "resubscribe",
     "send_to_all",
     "start_task",
+    "stream",
+    "subscribe",
+    "subscribe_soon",
     "table_file_info",
     "where",
 ]

@@ -44,6 +44,14 @@ attribute as well.
     │   └── TableFileError
     │       ├── NotATableFile, CorruptTableFile
     │       └── OtherTableFile
+    ├── StageError             producers and consumers
+    │   ├── InvalidDemand
+    │   ├── SubscriptionRefused
+    │   │   ├── UnknownPartition
+    │   │   ├── PartitionTaken
+    │   │   └── AlreadySubscribed
+    │   ├── SubscriptionEnded
+    │   └── ProducerDown
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
     │   ├── ConditionFailed
@@ -365,6 +373,50 @@ class CorruptTableFile(TableFileError):
 
 class OtherTableFile(TableFileError):
     """The file was saved from a table with rows of another class, with another key, or of another kind."""
+
+
+# --- stages --------------------------------------------------------------------------------------------------
+
+
+class StageError(HeadwaterError):
+    """Base of what goes wrong between producers and consumers."""
+
+
+class InvalidDemand(StageError, ValueError):
+    """A demand that isn't positive, or bounds of a demand that don't fit each other. Nothing was asked for."""
+
+
+class SubscriptionRefused(StageError):
+    """The producer can't have this consumer, or not on these terms. Nothing was subscribed."""
+
+
+class UnknownPartition(SubscriptionRefused):
+    """The dispatcher has no such partition. Nothing was subscribed, or dispatched."""
+
+
+class PartitionTaken(SubscriptionRefused):
+    """The partition has a consumer already. Nothing was subscribed."""
+
+
+class AlreadySubscribed(SubscriptionRefused):
+    """The consumer is subscribed already, and twice would give it each event twice. The first subscription stays."""
+
+
+class SubscriptionEnded(StageError):
+    """There is no such subscription, or it has ended."""
+
+
+class ProducerDown(StageError):
+    """The producer is dead, or died before it had accepted the subscription, or while a stream was read.
+
+    Args:
+        message: which.
+        reason: how it ended.
+    """
+
+    def __init__(self, message: str, /, *, reason: object) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 # --- event store ---------------------------------------------------------------------------------------------

@@ -90,8 +90,7 @@ class DynamicSupervisor(Restarting, adds_methods=True):
         deferred = cast("Deferred[Pid[ServerT] | None]", self._cell.defer())
         problem = self._problem(child)
         if problem is None:
-            self._places += 1
-            self._start(ChildStart(Slot(child), cast("Deferred[Pid[object] | None]", deferred)))
+            self._begin(Slot(child), cast("Deferred[Pid[object] | None]", deferred))
         else:
             deferred.fail(problem)
         return deferred
@@ -175,6 +174,15 @@ class DynamicSupervisor(Restarting, adds_methods=True):
 
     # --- starting --------------------------------------------------------------------------------------------
 
+    def _begin(self, slot: Slot, deferred: Deferred[Pid[object] | None]) -> None:
+        """Start a new child. It takes a place until it is gone for good, or if it doesn't come up."""
+        self._places += 1
+        self._start(ChildStart(slot, deferred))
+
+    def _free(self, slot: Slot) -> None:
+        """A child is gone for good, or didn't come up: its place is free."""
+        self._places -= 1
+
     def _start(self, start: ChildStart) -> None:
         """Start a child: at once if its `init` doesn't wait, else beside everything else."""
         self._starts[start.slot] = start
@@ -200,7 +208,7 @@ class DynamicSupervisor(Restarting, adds_methods=True):
         self._leave_place(slot, start.before)
         self._report("started" if slot.process is not None else "ignored", slot)
         if slot.process is None:
-            self._places -= 1
+            self._free(slot)
         else:
             self._enter(slot, slot.process)
         if start.deferred is not None:
@@ -209,7 +217,7 @@ class DynamicSupervisor(Restarting, adds_methods=True):
     def _start_failed(self, start: ChildStart, error: StartFailed) -> None:
         self._report("start failed", start.slot, error.__cause__)
         if start.deferred is not None:
-            self._places -= 1
+            self._free(start.slot)
             start.deferred.fail(error)
         elif self._bears(start.slot, error):
             self._wait(start.slot)
@@ -259,7 +267,7 @@ class DynamicSupervisor(Restarting, adds_methods=True):
 
     def _drop(self, slot: Slot) -> None:
         self._leave_place(slot, slot.last)
-        self._places -= 1
+        self._free(slot)
 
     def _cancel(self, slot: Slot) -> None:
         slot.cancel_wait()

@@ -1,0 +1,1 @@
+"""Dispatchers: which consumer of a producer gets which event."""
