@@ -10,6 +10,14 @@ from headwater.cqrs.dispatch import Envelope, Outcome
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
+from headwater.pipeline.batch import BatchInfo
+from headwater.pipeline.dead_letters import DeadLetter, DeadLetters, MemoryDeadLetters
+from headwater.pipeline.iterable_source import IterableSource
+from headwater.pipeline.message import Message
+from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry
+from headwater.pipeline.ordered_source import OrderedSource
+from headwater.pipeline.pipeline import Pipeline
+from headwater.pipeline.source import Delivery, Feed, Source
 from headwater.pubsub.broker import PubSub
 from headwater.runtime.agent import Agent
 from headwater.runtime.backoff import Backoff
@@ -54,13 +62,18 @@ __all__ = [
     "Appended",
     "Application",
     "Backoff",
+    "BatchInfo",
+    "Batcher",
     "BroadcastDispatcher",
     "Child",
     "Command",
     "Committed",
     "Consumer",
     "ConsumerSupervisor",
+    "DeadLetter",
+    "DeadLetters",
     "Deferred",
+    "Delivery",
     "DemandDispatcher",
     "Down",
     "DynamicSupervisor",
@@ -70,26 +83,36 @@ __all__ = [
     "Exit",
     "Exited",
     "Expected",
+    "Feed",
     "GenServer",
     "HeadwaterError",
+    "IterableSource",
+    "MemoryDeadLetters",
+    "Message",
     "OneForAll",
     "OneForOne",
+    "OrderedSource",
     "Outcome",
     "PartitionDispatcher",
     "PartitionSupervisor",
     "Pid",
+    "Pipeline",
     "Position",
     "ProcessWorkers",
+    "Processors",
     "Producer",
     "ProducerConsumer",
     "Projection",
     "PubSub",
     "Query",
+    "RateLimit",
     "Recorded",
     "Registry",
     "Rejected",
     "RestForOne",
+    "Retry",
     "Shutdown",
+    "Source",
     "StoredEvent",
     "Subscription",
     "Supervisor",

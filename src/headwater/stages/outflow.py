@@ -135,6 +135,10 @@ class Outflow(Generic[Out]):
             self._woken = True
             deliver(Pid(self._cell), Proceed())
 
+    def send(self, deliveries: list[Delivery[Out]]) -> None:
+        """Send what the dispatcher has given by itself, not in answer to a message or an event."""
+        self._send(deliveries)
+
     # --- messages of consumers -------------------------------------------------------------------------------
 
     def _ask(self, message: Ask) -> Steps | None:

@@ -1,0 +1,154 @@
+"""MessageWork: how a processor handles messages one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine, Iterator
+from types import CoroutineType
+from typing import Generic, TypeVar
+
+from headwater.errors import UnknownBatcher, one_of
+from headwater.pipeline.deployment import Deployment
+from headwater.pipeline.message import Failure, Message
+from headwater.pipeline.settling import RetryDue, Settling, fail
+from headwater.pipeline.spans import MESSAGE, PROCESSOR
+from headwater.runtime.process import Process
+
+Data = TypeVar("Data")
+
+
+class MessageWork(Generic[Data]):
+    """Gives messages to `handle_message`, in order. Not async as long as nothing that it calls is.
+
+    Args:
+        deployment: the pipeline.
+        process: the processor's.
+    """
+
+    __slots__ = (
+        "_batchers",
+        "_failed",
+        "_handle",
+        "_handled",
+        "_handlers",
+        "_prepares",
+        "_process",
+        "_settling",
+    )
+
+    def __init__(self, deployment: Deployment[Data], process: Process) -> None:
+        self._handlers = deployment.handlers
+        self._handle = deployment.handlers.handle_message
+        self._prepares = deployment.prepares
+        self._batchers = frozenset(deployment.handlers.batchers)
+        self._process = process
+        self._settling = Settling(deployment, process)
+        self._handled: list[Message[Data]] = []
+        self._failed: list[Message[Data]] = []
+
+    def run(
+        self, messages: list[Message[Data]]
+    ) -> list[Message[Data]] | Coroutine[object, object, list[Message[Data]]]:
+        """Handle messages. Returns those that go on to batchers; without batchers they are acknowledged."""
+        if self._prepares or self._process.node.telemetry.listening:
+            return self._run_prepared(messages)
+        line = iter(messages)
+        pending = self._advance(line)
+        if pending is not None:
+            return self._go_on(line, pending)
+        return self._conclude_later() if self._failed else self._conclude()
+
+    def retry(self, due: RetryDue) -> list[Message[Data]] | Coroutine[object, object, list[Message[Data]]]:
+        """Handle messages whose back-off is over, and those that waited for them."""
+        return self.run(self._settling.release(due))
+
+    async def _run_prepared(self, messages: list[Message[Data]]) -> list[Message[Data]]:
+        said = {"pipeline": self._handlers.name, "process": self._process.label, "count": len(messages)}
+        with self._process.node.telemetry.span(PROCESSOR, **said):
+            if self._prepares:
+                await self._prepare(messages)
+            line = iter(messages)
+            pending = self._advance(line)
+            if pending is not None:
+                return await self._go_on(line, pending)
+            return await self._conclude_later()
+
+    async def _prepare(self, messages: list[Message[Data]]) -> None:
+        try:
+            outcome = self._handlers.prepare_messages(messages)
+            if type(outcome) is CoroutineType:
+                await outcome
+        except Exception as error:  # noqa: BLE001 - they have failed, whatever the application raised
+            fail(messages, error)
+
+    def _advance(self, line: Iterator[Message[Data]]) -> _Pending[Data] | None:
+        """Handle messages up to the first whose handler is async. Returns that one."""
+        handle, held, batchers = self._handle, self._settling.held, self._batchers
+        observed = self._process.node.telemetry.listening
+        append = self._handled.append
+        for message in line:
+            if held and held.follow(message):
+                continue
+            if message.failure is None:
+                if observed:
+                    return message, self._handle_observed(message)
+                try:
+                    outcome = handle(message)
+                except Exception as error:  # noqa: BLE001 - it has failed, whatever the application raised
+                    fail([message], error)
+                else:
+                    if type(outcome) is CoroutineType:
+                        return message, outcome
+            if message.failure is None and (message.batcher in batchers or not batchers):
+                append(message)
+            else:
+                self._fail(message)
+        return None
+
+    async def _go_on(self, line: Iterator[Message[Data]], pending: _Pending[Data] | None) -> list[Message[Data]]:
+        while pending is not None:
+            message, work = pending
+            try:
+                await work
+            except Exception as error:  # noqa: BLE001 - likewise
+                fail([message], error)
+            if message.failure is None and (message.batcher in self._batchers or not self._batchers):
+                self._handled.append(message)
+            else:
+                self._fail(message)
+            pending = self._advance(line)
+        return await self._conclude_later()
+
+    async def _handle_observed(self, message: Message[Data]) -> None:
+        said = {"pipeline": self._handlers.name, "process": self._process.label, "attempt": message.attempt}
+        with self._process.node.telemetry.span(MESSAGE, **said) as span:
+            outcome = self._handle(message)
+            if type(outcome) is CoroutineType:
+                await outcome
+            span.set(failed=message.failure is not None)
+
+    def _fail(self, message: Message[Data]) -> None:
+        if message.failure is None:
+            known = one_of([repr(name) for name in self._batchers])
+            unknown = UnknownBatcher(f"there is no batcher {message.batcher!r}; there are: {known}")
+            message.failure = Failure(unknown, retry=False)
+        if self._settling.may_retry(message):
+            self._settling.retry_later([message.again()])
+        else:
+            self._failed.append(message)
+
+    def _conclude(self) -> list[Message[Data]]:
+        handled, self._handled = self._handled, []
+        if self._batchers:
+            return handled
+        if handled:
+            self._settling.settle(handled, [])
+        return []
+
+    async def _conclude_later(self) -> list[Message[Data]]:
+        failed, self._failed = self._failed, []
+        if failed:
+            await self._settling.park(failed)
+        return self._conclude()
+
+
+_Pending = tuple[Message[Data], Coroutine[object, object, object]]

@@ -1,0 +1,78 @@
+"""The supervisors of a pipeline, and the process that drains it before its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from typing import Any, Generic, TypeVar
+
+from headwater.errors import ProcessDown
+from headwater.pipeline.batch_processor import BatchProcessor
+from headwater.pipeline.batcher import BatcherStage
+from headwater.pipeline.deployment import Deployment
+from headwater.pipeline.processor import LastProcessor, Processor
+from headwater.pipeline.source_stage import SourceStage
+from headwater.runtime.child import Child
+from headwater.runtime.exits import Reason
+from headwater.runtime.genserver import GenServer
+from headwater.runtime.pid import Pid
+from headwater.runtime.strategy import OneForAll, OneForOne, RestForOne
+from headwater.runtime.supervisor import Supervisor
+
+Data = TypeVar("Data")
+
+
+class Drainer(GenServer, Generic[Data]):
+    """Ends first, and only when the pipeline is empty, or its time is over."""
+
+    trap_exit = True
+
+    def init(self, deployment: Deployment[Data]) -> None:
+        self._deployment = deployment
+
+    async def terminate(self, reason: Reason) -> None:
+        """Let the sources give nothing new, close all batches, and wait until everything is acknowledged."""
+        deployment = self._deployment
+        deployment.draining = True
+        for batcher in deployment.batchers.values():
+            batcher.cast(BatcherStage.drain)
+        await asyncio.gather(*(self._drain(source) for source in deployment.sources.values()))
+
+    async def _drain(self, source: Pid[Any]) -> None:
+        try:
+            await source.within(None).call(SourceStage.drain)
+        except ProcessDown:
+            pass  # its successor, if there is one, reads nothing
+
+
+def topology(deployment: Deployment[Data]) -> Iterator[Child]:
+    """The children of a pipeline's supervisor.
+
+    - the stages, `RestForOne`: the source stages, each restarted on its own; then all others, which are restarted
+      together when one of them ends, or when the source stages are given up.
+    - the drainer, which is ended before them.
+    """
+    handlers = deployment.handlers
+    most, within = handlers.max_restarts, handlers.within
+    sources = Child(
+        Supervisor, list(_sources(deployment)), id="sources", keywords={"strategy": OneForOne(most, within)}
+    )
+    others = Child(Supervisor, list(_others(deployment)), id="handling", keywords={"strategy": OneForAll(0)})
+    yield Child(Supervisor, [sources, others], id="stages", keywords={"strategy": RestForOne(most, within)})
+    yield Child(Drainer, deployment, id="drainer", shutdown=handlers.shutdown)
+
+
+def _sources(deployment: Deployment[Data]) -> Iterable[Child]:
+    for index, name in enumerate(deployment.topology.sources):
+        yield Child(SourceStage, deployment, index, name=name)
+
+
+def _others(deployment: Deployment[Data]) -> Iterable[Child]:
+    """Each behind those that it subscribes to. They hold nothing that would be lost if they are killed."""
+    processor: type[GenServer] = Processor if deployment.handlers.batchers else LastProcessor
+    for index, name in enumerate(deployment.topology.processors):
+        yield Child(processor, deployment, index, name=name, shutdown="kill")
+    for batcher, names in deployment.topology.batchers.items():
+        yield Child(BatcherStage, deployment, batcher, name=names.batcher, shutdown="kill")
+        for index, name in enumerate(names.processors):
+            yield Child(BatchProcessor, deployment, batcher, index, name=name, shutdown="kill")
