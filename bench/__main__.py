@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, runtime
+from bench import demo, runtime, stages
 from bench.result import Result, print_table, write_json
 
-BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run, "runtime": runtime.run}
+BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run, "runtime": runtime.run, "stages": stages.run}
 
 
 def main(prefix: str) -> int:

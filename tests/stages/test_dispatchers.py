@@ -310,7 +310,7 @@ def test_a_partition_is_known_and_has_one_consumer() -> None:
 def test_partitions_that_make_no_sense_are_refused() -> None:
     for wrong in (0, [], [None]):
         with pytest.raises(DefinitionError):
-            PartitionDispatcher[int](wrong)  # type: ignore[arg-type]
+            PartitionDispatcher[int](wrong)
     with pytest.raises(DefinitionError, match="at least 1"):
         PartitionDispatcher[int](1, limit=0)
     with pytest.raises(DefinitionError, match="need a `hash`"):

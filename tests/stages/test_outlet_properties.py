@@ -6,7 +6,7 @@ of how demand is counted; each dispatcher has to agree with it after every step 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import pytest
@@ -41,7 +41,7 @@ class Member:
     """A consumer in the model."""
 
     selector: Callable[[int], bool]
-    partition: int | None
+    partition: Hashable
     begins: int
     asked: int = 0
     got: list[int] = field(default_factory=list)

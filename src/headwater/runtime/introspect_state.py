@@ -44,11 +44,12 @@ def shorten(text: str) -> str:
 
 
 def _items(server: object) -> Iterator[tuple[str, object]]:
+    hidden: frozenset[str] = getattr(server, "_machinery", frozenset())  # what a base class keeps for itself
     for kind in type(server).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else tuple(slots):
             if not name.startswith("__") and hasattr(server, name):
                 yield name, getattr(server, name)
     for name, value in getattr(server, "__dict__", {}).items():
-        if name != _OWN:
+        if name != _OWN and name not in hidden:
             yield name, value

@@ -38,7 +38,7 @@ class Consumer(Receiver[In], Generic[In]):
 
     def _stage_events(self, source: Source[In], events: list[In]) -> Steps:
         start, end = 0, len(events)  # the handler may change the list: it is its own
-        while start < end:
+        while start < end and not self._stage_stopping:
             batch = source.batch(events, start)
             count = len(batch)
             yield self.handle_events(batch, source.subscription)

@@ -31,7 +31,10 @@ def _none() -> tuple[()]:
 class ConsumerSupervisor(Receiver[In], DynamicSupervisor, Generic[In], adds_methods=True):
     """A consumer that starts a child for each event, and supervises it.
 
-        workers = await system.start(ConsumerSupervisor, Child(Worker, restart="temporary"))
+        class Workers(ConsumerSupervisor[Job]):
+            pass
+
+        workers = await system.start(Workers, Child(Worker, restart="temporary"))
         await subscribe(workers, jobs, max_demand=50)
 
     There are never more than `max_demand` children for one producer: the demand is the number of free places. A child

@@ -9,6 +9,7 @@ from typing import Final, Generic, TypeVar
 from headwater.errors import DefinitionError
 from headwater.runtime.exits import Reason
 from headwater.runtime.process import Process
+from headwater.runtime.reply import Deferred
 from headwater.stages.buffer import Keep
 from headwater.stages.dispatchers.demand import DemandDispatcher
 from headwater.stages.dispatchers.dispatcher import Dispatcher
@@ -35,7 +36,7 @@ class Emitter(Stage, Generic[Out]):
     Attributes:
         buffer_size: how many events may wait that nobody has asked for.
         buffer_keep: which are kept when more come: `last`, those that come, or `first`, those that are there.
-        demand_mode: `accumulate` to keep demand until `demand("forward")` is called.
+        demand_mode: `accumulate` to keep demand until `set_demand("forward")` is called.
     """
 
     buffer_size: int = BUFFER_SIZE
@@ -45,7 +46,9 @@ class Emitter(Stage, Generic[Out]):
     def attach(self, process: Process) -> None:
         """Bind the stage to its process. Used once, by the runtime."""
         super().attach(process)
-        self._stage_outflow: Outflow[Out] = Outflow(self, process, self._stage_supply, self._stage_marked)
+        self._stage_outflow: Outflow[Out] = Outflow(
+            self, process, self._stage_supply, self._stage_marked, self._stage_held
+        )
 
     # --- what a subclass defines -----------------------------------------------------------------------------
 
@@ -86,15 +89,20 @@ class Emitter(Stage, Generic[Out]):
 
     # --- what others call ------------------------------------------------------------------------------------
 
-    def demand(self, mode: DemandForm) -> None:
+    def set_demand(self, mode: DemandForm) -> Deferred[None]:
         """Keep demand (`accumulate`), or hear of all that was kept and of all that comes (`forward`).
 
-        Anything else ends the stage with `DefinitionError`.
+        Raises:
+            DefinitionError: there is no such mode. Nothing has changed.
         """
-        if mode not in ("forward", "accumulate"):
-            raise DefinitionError(f"demand is forward or accumulate, not {mode!r}")
-        self._stage_outflow.outlet.form = mode
-        self._stage_outflow.wake()
+        deferred = self.defer(type(None))
+        if mode in ("forward", "accumulate"):
+            self._stage_outflow.outlet.form = mode
+            self._stage_outflow.wake()
+            deferred.reply(None)
+        else:
+            deferred.fail(DefinitionError(f"demand is forward or accumulate, not {mode!r}"))
+        return deferred
 
     def queue_info(self, message: object) -> None:
         """Have `handle_info` get a message when all events that were emitted before have gone to consumers."""
@@ -123,3 +131,7 @@ class Emitter(Stage, Generic[Out]):
 
     def _stage_marked(self, message: object) -> None:
         self._cell.inform(message)
+
+    def _stage_held(self) -> int:
+        """How many events it holds besides those in its buffer."""
+        return 0

@@ -56,10 +56,9 @@ class IterableProducer(Producer[E], Generic[E]):
     """A producer of what an iterable gives. An item is taken when it was asked for, never before.
 
     When there are no more items and all events have gone to consumers, it ends with `NORMAL`. When the iterator
-    raises, it ends with that error; events that were taken before have gone to consumers. An async iterator that
-    waits holds nobody
-    up: events go out as they come. When the producer ends, an async iterator is closed. A plain iterator runs in the
-    producer, so it must not block.
+    raises, it ends with that error; what was taken before has gone to the consumers that had asked for it. An async
+    iterator that waits holds nobody up: events go out as they come. When the producer ends, an async iterator is
+    closed. A plain iterator runs in the producer, so it must not block.
     """
 
     def init(self, items: Items[E], on_cancel: OnCancel = "continue") -> None:

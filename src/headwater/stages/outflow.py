@@ -33,7 +33,7 @@ Out = TypeVar("Out")
 
 DISCARDED: Final = SpanName("headwater", "stages", "discarded")
 """Emitted, with phase `stop`, when events were discarded. Metadata: `process`; `count`; `reason`: `buffer full`, or
-`ended` for a stage that ended with events in its buffer."""
+`ended` for a stage that ended with events that it had not passed on."""
 
 _log: Final = logging.getLogger("headwater.stages")
 
@@ -66,6 +66,7 @@ class Outflow(Generic[Out]):
         cell: its process.
         supply: what to do when there may be demand.
         marked: told of each message whose turn has come between the events.
+        held: how many events the stage holds besides those that wait for demand.
 
     Attributes:
         discarded: how many events were discarded so far.
@@ -77,11 +78,13 @@ class Outflow(Generic[Out]):
         cell: Process,
         supply: Callable[[], Steps | None],
         marked: Callable[[object], None],
+        held: Callable[[], int],
     ) -> None:
         self._stage = stage
         self._cell = cell
         self._supply = supply
         self._marked = marked
+        self._held = held
         self._consumers: dict[int, _Consumer] = {}
         self._outlet: Outlet[Out] | None = None
         self._woken = False
@@ -198,9 +201,9 @@ class Outflow(Generic[Out]):
         self._stage.handle_discarded(events)
 
     def _report_lost(self) -> None:
-        lost = 0 if self._outlet is None else self._outlet.buffered
+        lost = self._held() + (0 if self._outlet is None else self._outlet.buffered)
         if lost:
-            _log.warning("%s has ended with %d events that nobody had asked for", self._cell.label, lost)
+            _log.warning("%s has ended with %d events that it had not passed on", self._cell.label, lost)
             self._tell(lost, "ended")
 
     def _tell(self, count: int, reason: str) -> None:

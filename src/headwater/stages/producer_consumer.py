@@ -38,7 +38,7 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
     def attach(self, process: Process) -> None:
         """Bind the stage to its process. Used once, by the runtime."""
         super().attach(process)
-        self.__pending: deque[_Arrived[In] | _Mark] = deque()
+        self._stage_pending: deque[_Arrived[In] | _Mark] = deque()
 
     def handle_events(
         self, events: list[In], source: Subscription
@@ -63,7 +63,7 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
         return self._stage_outflow.react(message)
 
     def _stage_events(self, source: Source[In], events: list[In]) -> Steps | None:
-        self.__pending.append(_Arrived(source, events))
+        self._stage_pending.append(_Arrived(source, events))
         return self._stage_supply()
 
     def _stage_end(self, message: Cancelled) -> Steps | None:
@@ -71,12 +71,12 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
         return None
 
     def _stage_supply(self) -> Steps | None:
-        return self.__work_off() if self.__pending and self._stage_outflow.outlet.has_room else None
+        return self.__work_off() if self._stage_pending and self._stage_outflow.outlet.has_room else None
 
     def __work_off(self) -> Steps:
         """Handle what waits, as long as consumers want more."""
-        pending, outlet = self.__pending, self._stage_outflow.outlet
-        while pending and (isinstance(pending[0], _Mark) or outlet.has_room):
+        pending, outlet = self._stage_pending, self._stage_outflow.outlet
+        while pending and not self._stage_stopping and (isinstance(pending[0], _Mark) or outlet.has_room):
             first = pending[0]
             if isinstance(first, _Mark):
                 pending.popleft()
@@ -91,10 +91,13 @@ class ProducerConsumer(Receiver[In], Emitter[Out], Generic[In, Out]):
             first.source.handled(count)
 
     def __mark(self, message: object) -> None:
-        if self.__pending:
-            self.__pending.append(_Mark(message))
+        if self._stage_pending:
+            self._stage_pending.append(_Mark(message))
         else:
             self._stage_outflow.mark(message)
+
+    def _stage_held(self) -> int:
+        return sum(arrived.left for arrived in self._stage_pending if isinstance(arrived, _Arrived))
 
     def _stage_marked(self, message: object) -> None:
         if isinstance(message, Drained):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from headwater.errors import DefinitionError
-from headwater.runtime.exits import Reason
+from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.handlers import Handler, HandlerTable
 from headwater.runtime.message import NOTHING
@@ -35,6 +35,16 @@ class Stage(GenServer):
         cls._handlers = HandlerTable(cls, _RESERVED)
         cls._handlers[Stage.receive] = handler = Handler("receive", cls.receive)
         handler.is_sync = False  # it may give the rest of its work as a coroutine
+
+    _machinery: ClassVar[frozenset[str]] = frozenset(
+        {"_stage_inflow", "_stage_outflow", "_stage_pending", "_stage_stopping"}
+    )
+    _stage_stopping = False
+
+    def stop(self, reason: Reason = Exit.NORMAL) -> None:
+        """End this stage when the handler that is running has returned. What waits is not handled."""
+        self._stage_stopping = True
+        super().stop(reason)
 
     def receive(self, message: object) -> Coroutine[object, object, None] | None:
         """Take a stage message; see `messages`. Used by other stages."""

@@ -28,7 +28,8 @@ class PartitionDispatcher(Dispatcher[E]):
     Args:
         partitions: their number, for partitions 0, 1, 2 …, or their names.
         hash: for an event, what the consumer is to get for it, and in which partition; None if nobody is to get it. By
-            default the event's own value decides; see `partition_of`. It must give the same for the same event.
+            default the event's own value decides; see `partition_of`. If it raises, or names a partition that isn't
+            there, the producer ends.
         limit: how many events may wait for one partition.
 
     Raises:
