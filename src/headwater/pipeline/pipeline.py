@@ -315,8 +315,5 @@ class PipelineSupervisor(Supervisor):
 
 def all_running(system: System) -> list[Pipeline[Any]]:
     """The pipelines that run in a system, in the order of their starts."""
-    found = []
-    for process in system.node.processes:
-        if isinstance(process, Process) and isinstance(process.server, PipelineSupervisor):
-            found.append(process.server._pipeline)  # noqa: SLF001 - it is of this module
-    return found
+    servers = (process.server for process in system.node.processes if isinstance(process, Process))
+    return [server._pipeline for server in servers if isinstance(server, PipelineSupervisor)]  # noqa: SLF001

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from headwater.errors import ProcessDown
@@ -16,7 +17,7 @@ from headwater.runtime.child import Child
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.pid import Pid
-from headwater.runtime.strategy import OneForAll, OneForOne, RestForOne
+from headwater.runtime.strategy import OneForAll, OneForOne, RestForOne, Strategy
 from headwater.runtime.supervisor import Supervisor
 
 Data = TypeVar("Data")
@@ -28,6 +29,7 @@ class Drainer(GenServer, Generic[Data]):
     trap_exit = True
 
     def init(self, deployment: Deployment[Data]) -> None:
+        """Wait for the end."""
         self._deployment = deployment
 
     async def terminate(self, reason: Reason) -> None:
@@ -39,10 +41,8 @@ class Drainer(GenServer, Generic[Data]):
         await asyncio.gather(*(self._drain(source) for source in deployment.sources.values()))
 
     async def _drain(self, source: Pid[Any]) -> None:
-        try:
+        with suppress(ProcessDown):  # its successor, if there is one, reads nothing
             await source.within(None).call(SourceStage.drain)
-        except ProcessDown:
-            pass  # its successor, if there is one, reads nothing
 
 
 def topology(deployment: Deployment[Data]) -> Iterator[Child]:
@@ -54,12 +54,14 @@ def topology(deployment: Deployment[Data]) -> Iterator[Child]:
     """
     handlers = deployment.handlers
     most, within = handlers.max_restarts, handlers.within
-    sources = Child(
-        Supervisor, list(_sources(deployment)), id="sources", keywords={"strategy": OneForOne(most, within)}
-    )
-    others = Child(Supervisor, list(_others(deployment)), id="handling", keywords={"strategy": OneForAll(0)})
-    yield Child(Supervisor, [sources, others], id="stages", keywords={"strategy": RestForOne(most, within)})
+    sources = _supervisor("sources", _sources(deployment), OneForOne(most, within))
+    others = _supervisor("handling", _others(deployment), OneForAll(0))
+    yield _supervisor("stages", [sources, others], RestForOne(most, within))
     yield Child(Drainer, deployment, id="drainer", shutdown=handlers.shutdown)
+
+
+def _supervisor(role: str, children: Iterable[Child], strategy: Strategy) -> Child:
+    return Child(Supervisor, list(children), id=role, keywords={"strategy": strategy})
 
 
 def _sources(deployment: Deployment[Data]) -> Iterable[Child]:
