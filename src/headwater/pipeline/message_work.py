@@ -54,7 +54,7 @@ class MessageWork(Generic[Data]):
         line = iter(messages)
         pending = self._advance(line)
         if pending is not None:
-            return self._go_on(line, pending)
+            return self._go_on(line, *pending)
         return self._conclude_later() if self._failed else self._conclude()
 
     def retry(self, due: RetryDue) -> list[Message[Data]] | Coroutine[object, object, list[Message[Data]]]:
@@ -69,7 +69,7 @@ class MessageWork(Generic[Data]):
             line = iter(messages)
             pending = self._advance(line)
             if pending is not None:
-                return await self._go_on(line, pending)
+                return await self._go_on(line, *pending)
             return await self._conclude_later()
 
     async def _prepare(self, messages: list[Message[Data]]) -> None:
@@ -104,9 +104,10 @@ class MessageWork(Generic[Data]):
                 self._fail(message)
         return None
 
-    async def _go_on(self, line: Iterator[Message[Data]], pending: _Pending[Data] | None) -> list[Message[Data]]:
-        while pending is not None:
-            message, work = pending
+    async def _go_on(
+        self, line: Iterator[Message[Data]], message: Message[Data], work: Coroutine[object, object, object]
+    ) -> list[Message[Data]]:
+        while True:
             try:
                 await work
             except Exception as error:  # noqa: BLE001 - likewise
@@ -116,7 +117,9 @@ class MessageWork(Generic[Data]):
             else:
                 self._fail(message)
             pending = self._advance(line)
-        return await self._conclude_later()
+            if pending is None:
+                return await self._conclude_later()
+            message, work = pending
 
     async def _handle_observed(self, message: Message[Data]) -> None:
         said = {"pipeline": self._handlers.name, "process": self._process.label, "attempt": message.attempt}

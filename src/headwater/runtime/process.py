@@ -638,8 +638,8 @@ class Process(Ties):
         if task is not None:
             self.node.detach(task, self.label)
         work, self._work = self._work, None
-        if work is not None and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
-            work.close()  # its task was cancelled before it began
+        if work is not None:
+            _close_unstarted(work)
         monitors, self.monitors = self.monitors, None
         for number, target in (monitors or {}).items():
             target.unwatch(number)
@@ -715,6 +715,15 @@ class Process(Ties):
             except Exception:  # noqa: BLE001 - observing never harms
                 _log.exception("an observer of %s raised and was removed", self.label)
                 self.remove_observer(observer)
+
+
+def _close_unstarted(work: CoroutineType[object, object, object]) -> None:
+    """Close a coroutine whose task was cancelled before it began, and those that it was given to await."""
+    if inspect.getcoroutinestate(work) == inspect.CORO_CREATED and work.cr_frame is not None:
+        given = [value for value in work.cr_frame.f_locals.values() if type(value) is CoroutineType]
+        work.close()
+        for inner in given:
+            _close_unstarted(inner)
 
 
 def _stop(_: Server, process: Process, reason: Reason) -> None:
