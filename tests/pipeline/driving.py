@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Hashable, Mapping
 
-from headwater import Batcher, BatchInfo, Message, Pipeline, Processors, System
+from headwater import Batcher, BatchInfo, Message, Pipeline, Processors, Source, System
 from headwater.runtime.exits import Exit
 from headwater.runtime.pid import Pid
 

@@ -71,11 +71,18 @@ class FairDispatcher(Dispatcher[K]):
         return self._queue.waiting
 
     def _serve(self) -> list[Delivery[K]]:
-        """Give everybody an even share, those who want most first."""
+        """Give everybody an even share; then what is left to those who may have it."""
+        deliveries = self._share(even=True)
+        if deliveries and self._queue.waiting:
+            deliveries += self._share(even=False)
+        return deliveries
+
+    def _share(self, *, even: bool) -> list[Delivery[K]]:
+        """Give to those who want most first."""
         hungry = sorted((key for key, demand in self._demand.items() if demand), key=self._demand.__getitem__)
         deliveries = []
-        while hungry:
-            share = -(-self._queue.waiting // len(hungry))
+        while hungry and self._queue.waiting:
+            share = -(-self._queue.waiting // len(hungry)) if even else self._queue.waiting
             key = hungry.pop()
             events = self._queue.take(key, min(self._demand[key], share))
             self._demand[key] -= len(events)
