@@ -65,7 +65,10 @@ def test_each_message_is_in_one_batch_in_order_and_no_batch_is_too_big_or_too_ol
         closed += full
         assert open_batches.due is None or open_batches.due > now
         number += 1
-    closed += open_batches.flush("drain")
+    open_batches.drain(0.5, now)
+    drained = open_batches.expire(now + 0.5)
+    assert all(batch.info.trigger == "drain" for batch in drained)
+    closed += drained
     assert open_batches.due is None
     assert sorted(one.number for batch in closed for one in batch.messages) == list(range(number))
     for batch in closed:
@@ -86,7 +89,7 @@ def test_an_accumulator_of_ones_own_decides_when_a_batch_is_full() -> None:
     open_batches: OpenBatches[int] = OpenBatches("b", Batcher(size=100, accumulator=Weight), keyed=False)
     full = open_batches.add([message(number) for number in (4, 4, 4, 9, 1, 3)], 0.0)
     assert [[one.data for one in batch.messages] for batch in full] == [[4, 4, 4], [9, 1]]
-    assert [[one.data for one in batch.messages] for batch in open_batches.flush("drain")] == [[3]]
+    assert [[one.data for one in batch.messages] for batch in open_batches.expire(1.0)] == [[3]]
 
 
 @given(st.lists(st.tuples(st.sampled_from(["a", "b", "c", None]), st.sampled_from(["hold", "come", "release"]))))

@@ -42,11 +42,12 @@ class BatchProcessor(Consumer[Batch[Data]], Generic[Data]):
         [batch] = events
         return self._run([self._open(message) for message in batch.messages], batch.info)
 
-    def handle_info(self, message: object) -> object:
+    async def handle_info(self, message: object) -> None:
         """The end of a back-off."""
         if isinstance(message, RetryDue):
-            return self._retry(message)
-        return super().handle_info(message)
+            await self._retry(message)
+        else:
+            super().handle_info(message)
 
     @staticmethod
     def _open(message: Message[Data]) -> Message[Data]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from headwater.pipeline.batch import Batch
 from headwater.pipeline.deployment import Deployment
@@ -18,9 +18,12 @@ from headwater.stages.producer_consumer import ProducerConsumer
 
 Data = TypeVar("Data")
 
+DRAIN_TIMEOUT: Final = 0.05
+"""Seconds that a batch waits for more messages while the pipeline drains. Not at once, so that batches stay big."""
+
 
 class BatcherStage(ProducerConsumer[Message[Data], Batch[Data]], Generic[Data]):
-    """Emits batches as they are full, as their time is over, and at once while the pipeline drains."""
+    """Emits batches as they are full, and as their time is over."""
 
     def init(self, deployment: Deployment[Data], name: str) -> None:
         """Subscribe to the processors, which started before."""
@@ -32,6 +35,8 @@ class BatcherStage(ProducerConsumer[Message[Data], Batch[Data]], Generic[Data]):
         self._open: OpenBatches[Data] = OpenBatches(name, options, keyed=deployment.keyed)
         self._timer: MessageTimer | None = None
         deployment.batchers[name] = self.pid
+        if deployment.draining:
+            self.drain()
         partition = name if len(deployment.handlers.batchers) > 1 else None
         for processor in deployment.processors.values():
             demand = options.max_demand or options.size
@@ -44,16 +49,18 @@ class BatcherStage(ProducerConsumer[Message[Data], Batch[Data]], Generic[Data]):
         return PartitionDispatcher(self._partitions, hash=lambda batch: (batch, batch.partition))
 
     def drain(self) -> None:
-        """The pipeline ends: close all batches, and from now on each at once."""
-        self.emit(self._open.flush("drain"))
+        """The pipeline ends: let no batch wait for long."""
+        self._open.drain(DRAIN_TIMEOUT, self._cell.node.clock.monotonic())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._set_timer()
 
     def handle_events(self, events: list[Message[Data]], source: Subscription) -> list[Batch[Data]]:
         """Put messages into batches."""
         telemetry, said = self._cell.node.telemetry, {"batcher": self._name, "count": len(events)}
         with telemetry.span(BATCHER, pipeline=self._deployment.handlers.name, **said) as span:
             full = self._open.add(events, self._cell.node.clock.monotonic())
-            if self._deployment.draining:
-                full += self._open.flush("drain")
             span.set(full=len(full))
         self._set_timer()
         return full
@@ -75,4 +82,4 @@ class BatcherStage(ProducerConsumer[Message[Data], Batch[Data]], Generic[Data]):
             self._timer = self.send_after(max(wait, 0.0), _TIME_OVER)
 
 
-_TIME_OVER = "time over"
+_TIME_OVER: Final = "time over"

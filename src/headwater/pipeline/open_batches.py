@@ -27,11 +27,13 @@ class OpenBatches(Generic[Data]):
             are put into different batches.
     """
 
-    __slots__ = ("_name", "_open", "_options", "_partitions")
+    __slots__ = ("_name", "_open", "_options", "_overdue", "_partitions", "_timeout")
 
     def __init__(self, name: str, options: Batcher, *, keyed: bool) -> None:
         self._name = name
         self._options = options
+        self._timeout = options.timeout
+        self._overdue: Trigger = "timeout"
         self._partitions = options.concurrency if keyed else 1
         self._open: OrderedDict[tuple[Hashable, int], _Open[Data]] = OrderedDict()  # oldest first
 
@@ -55,12 +57,15 @@ class OpenBatches(Generic[Data]):
         """Close the batches whose time is over."""
         expired = []
         while (due := self.due) is not None and due <= now:
-            expired.append(self._close(next(iter(self._open)), "timeout"))
+            expired.append(self._close(next(iter(self._open)), self._overdue))
         return expired
 
-    def flush(self, trigger: Trigger) -> list[Batch[Data]]:
-        """Close all batches."""
-        return [self._close(place, trigger) for place in list(self._open)]
+    def drain(self, timeout: float, now: float) -> None:
+        """From now on a batch waits no longer than this, in seconds; those that are open included."""
+        self._timeout = min(timeout, self._timeout)
+        self._overdue = "drain"
+        for batch in self._open.values():
+            batch.due = min(batch.due, now + self._timeout)
 
     @property
     def due(self) -> float | None:
@@ -69,7 +74,7 @@ class OpenBatches(Generic[Data]):
 
     def _begin(self, now: float) -> _Open[Data]:
         make = self._options.accumulator
-        return _Open(now + self._options.timeout, None if make is None else make())
+        return _Open(now + self._timeout, None if make is None else make())
 
     def _close(self, place: tuple[Hashable, int], trigger: Trigger) -> Batch[Data]:
         return Batch(self._open.pop(place).messages, BatchInfo(self._name, place[0], trigger), place[1])

@@ -104,7 +104,7 @@ class Pipeline(Generic[Data]):
         self, *sources: Source[Data], name: str | None = None, dead_letters: DeadLetters | None = None
     ) -> None:
         self._sources = sources
-        self._name = name or type(self).__qualname__
+        self._name = name or type(self).__name__
         self._dead_letters: DeadLetters = dead_letters or MemoryDeadLetters()
         self._deployment: Deployment[Data] | None = None
         self._check()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
-from types import CoroutineType
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 from headwater.pipeline.deployment import Deployment
 from headwater.pipeline.message import Message
@@ -39,25 +38,15 @@ class _Processing(Receiver[Message[Data]], Generic[Data]):
         self._subscriptions.ended(subscription)
         return None
 
-    def handle_info(self, message: object) -> object:
+    async def handle_info(self, message: object) -> None:
         """The end of a back-off, or of the wait for a source stage."""
         if isinstance(message, RetryDue):
-            return self._emitted(self._work.retry(message))
-        if isinstance(message, Resubscribe):
+            outcome = self._work.retry(message)
+            self._pass_on(await outcome if isinstance(outcome, Coroutine) else outcome)
+        elif isinstance(message, Resubscribe):
             self._subscriptions.subscribe(message.source)
-            return None
-        return super().handle_info(message)
-
-    def _emitted(
-        self, outcome: list[Message[Data]] | Coroutine[object, object, list[Message[Data]]]
-    ) -> Coroutine[object, object, None] | None:
-        if type(outcome) is CoroutineType:
-            return self._emit_later(outcome)
-        self._pass_on(cast("list[Message[Data]]", outcome))
-        return None
-
-    async def _emit_later(self, work: Coroutine[object, object, list[Message[Data]]]) -> None:
-        self._pass_on(await work)
+        else:
+            super().handle_info(message)
 
     def _pass_on(self, messages: list[Message[Data]]) -> None:
         """These were handled, and go on to batchers."""
