@@ -24,6 +24,30 @@ def events(count: int, keys: int, hot: float = 0.0) -> list[Event]:
     return made
 
 
+class Progress:
+    """How far the events of each key were handled.
+
+    Attributes:
+        gaps: events that were handled although one before them never was.
+        falls: by key, how often it began again at an event that had been handled before.
+    """
+
+    def __init__(self) -> None:
+        self.gaps: list[str] = []
+        self.falls: dict[str, int] = {}
+        self._furthest: dict[str, int] = {}
+        self._last: dict[str, int] = {}
+
+    def advance(self, event: Event) -> None:
+        key, number = event
+        furthest = self._furthest.get(key, -1)
+        if number > furthest + 1:
+            self.gaps.append(f"{event} was handled after {furthest}")
+        self._furthest[key] = max(furthest, number)
+        self.falls[key] = self.falls.get(key, 0) + (number <= self._last.get(key, -1))
+        self._last[key] = number
+
+
 class Ledger(Pipeline[Event]):
     """Notes what it handles, in order per key, in batches or without."""
 
@@ -36,11 +60,11 @@ class Ledger(Pipeline[Event]):
     def __init__(self, source: Source[Event], *, slow: bool = False, slow_batches: bool = False) -> None:
         super().__init__(source)
         self.slow = slow
+        self.seconds = 0.0  # how long a slow one takes at least for some messages
         self.slow_batches = slow or slow_batches
-        self.seen: dict[str, int] = {}  # by key: how far it was handled
-        self.batched: dict[str, int] = {}
+        self.seen = Progress()
+        self.batched = Progress()
         self.times: dict[Event, int] = {}
-        self.disorder: list[str] = []
         self.handled = 0  # how many messages, those included that were given again
 
     def partition_by(self, data: Event) -> Hashable:
@@ -59,7 +83,7 @@ class Ledger(Pipeline[Event]):
         return None
 
     async def _handle_slowly(self, message: Message[Event]) -> None:
-        await asyncio.sleep(0)
+        await asyncio.sleep(self.seconds * (message.data[1] % 3))
         self._handle(message)
 
     async def _batch_slowly(self, messages: list[Message[Event]]) -> None:
@@ -67,21 +91,13 @@ class Ledger(Pipeline[Event]):
         self._batch(messages)
 
     def _handle(self, message: Message[Event]) -> None:
-        self._advance(self.seen, message.data)
+        self.seen.advance(message.data)
         self.handled += 1
 
     def _batch(self, messages: list[Message[Event]]) -> None:
         for message in messages:
-            self._advance(self.batched, message.data)
+            self.batched.advance(message.data)
             self.times[message.data] = self.times.get(message.data, 0) + 1
-
-    def _advance(self, seen: dict[str, int], event: Event) -> None:
-        """An event is the next of its key, or one that was handled before."""
-        key, number = event
-        last = seen.get(key, -1)
-        if number > last + 1:
-            self.disorder.append(f"{event} was handled after {last}")
-        seen[key] = max(last, number)
 
 
 def names(pipeline: Pipeline[Event]) -> list[str]:

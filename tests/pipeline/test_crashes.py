@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 
 import pytest
 
-from headwater import IterableSource, Pipeline, System
+from headwater import Batcher, BatchInfo, IterableSource, Message, Pipeline, Processors, System
+from headwater.pipeline.fair_queue import FairQueue
+from headwater.pipeline.source_stage import SourceStage
+from headwater.testing.pipelines import ManualSource
 from headwater.testing.simulation import explore, simulate
 from tests.pipeline.driving import Event, Ledger, events, kill, names
+
+
+def lanes(system: System, pipeline: Pipeline[Event]) -> int:
+    """For how many keys the source stages keep something."""
+    queues = []
+    for name in pipeline.topology().sources:
+        pid = system.whereis(name)
+        assert pid is not None
+        stage = pid.process.server
+        assert isinstance(stage, SourceStage)
+        assert not stage._kept
+        queues.append(stage._dispatcher._queue)
+    return sum(len(queue._lanes) for queue in queues if isinstance(queue, FairQueue))
 
 
 async def torment(system: System, pipeline: Pipeline[Event], kills: int) -> int:
@@ -27,9 +46,13 @@ async def torment(system: System, pipeline: Pipeline[Event], kills: int) -> int:
 async def survive(system: System, pipeline: Ledger, source: IterableSource[Event], kills: int) -> None:
     """Kill stages, and see that nothing is lost, nothing is out of order, and the drain ends."""
     await pipeline.start(system)
-    assert await torment(system, pipeline, kills) > kills // 4
+    killed = await torment(system, pipeline, kills)
+    assert killed > kills // 4
     await asyncio.wait_for(pipeline.finished(), 10_000)
-    assert pipeline.disorder == []
+    for progress in (pipeline.seen, pipeline.batched):
+        assert progress.gaps == []
+        assert max(progress.falls.values()) <= killed  # what was under way at a kill comes before what is given again
+    assert lanes(system, pipeline) == 0
     assert source.unacknowledged == []
     await pipeline.stop()
     assert not pipeline.running
@@ -62,3 +85,107 @@ def test_a_hundred_thousand_events_survive_a_hundred_kills() -> None:
         assert pipeline.handled > 101_000  # many were given again
 
     simulate(scenario, seed=4, steps=20_000_000)
+
+
+class Stubborn(Pipeline[int]):
+    """Its first batch goes on when it is killed."""
+
+    batchers: Mapping[str, Batcher] = {"default": Batcher(size=1)}
+
+    def __init__(self, source: ManualSource[int]) -> None:
+        super().__init__(source)
+        self.handled: list[int] = []
+        self.ghosts: list[asyncio.Future[None]] = []
+
+    def handle_message(self, message: Message[int]) -> None:
+        pass
+
+    async def handle_batch(self, messages: list[Message[int]], batch: BatchInfo) -> None:
+        if not self.ghosts:
+            self.ghosts.append(asyncio.get_running_loop().create_future())
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(1_000)
+            await self.ghosts[0]
+        self.handled.append(messages[0].data)
+
+
+@pytest.mark.row("BG-01")
+def test_a_handler_that_goes_on_after_its_process_was_killed_acknowledges_nothing() -> None:
+    async def scenario(system: System) -> None:
+        source: ManualSource[int] = ManualSource()
+        pipeline = Stubborn(source)
+        await pipeline.start(system)
+        source.push([1])
+        while not pipeline.ghosts:
+            await asyncio.sleep(0)
+        source_stage = system.whereis("Stubborn.source.0")
+        assert source_stage is not None
+        await asyncio.sleep(0.01)
+        kill(system, "Stubborn.processor.0")
+        source_stage.process.suspend()  # so that the message isn't given again yet
+        pipeline.ghosts[0].set_result(None)
+        await asyncio.sleep(0.01)
+        source_stage.process.resume()
+        await asyncio.sleep(0.5)
+        assert pipeline.handled == [1, 1]
+        assert source.unacknowledged == []
+
+    simulate(scenario)
+
+
+@pytest.mark.row("BW-08")
+@pytest.mark.row("BW-11")
+def test_what_a_dead_source_stage_had_given_is_over_before_any_of_it_is_given_again() -> None:
+    async def scenario(system: System) -> None:
+        pipeline = Ledger(IterableSource(events(150, keys=3)), slow=True)
+        pipeline.seconds = 0.02
+        await pipeline.start(system)
+        await asyncio.sleep(0.5 * system.rng.random())
+        for _ in range(int(system.rng.random() * 200)):
+            await asyncio.sleep(0)
+        kill(system, "Ledger.source.0")
+        await pipeline.finished()
+        for progress in (pipeline.seen, pipeline.batched):
+            assert progress.gaps == []
+            assert max(progress.falls.values()) <= 1
+
+    explore(scenario, seeds=range(30))
+
+
+class Careful(Pipeline[int]):
+    """Counts how often it handles what; the first is slow, alone or in its batch."""
+
+    processors = Processors(concurrency=1, max_demand=4, min_demand=2)
+    batchers: Mapping[str, Batcher] = {"default": Batcher(size=2, timeout=0.1)}
+
+    def __init__(self, source: IterableSource[int], slow: str) -> None:
+        super().__init__(source)
+        self.slow = slow
+        self.counts = {"message": Counter[int](), "batch": Counter[int]()}
+
+    async def handle_message(self, message: Message[int]) -> None:
+        self.counts["message"][message.data] += 1
+        if self.slow == "message":
+            await asyncio.sleep(1.0)
+
+    async def handle_batch(self, messages: list[Message[int]], batch: BatchInfo) -> None:
+        self.counts["batch"].update(message.data for message in messages)
+        if self.slow == "batch":
+            await asyncio.sleep(1.0)
+
+
+@pytest.mark.row("BW-11")
+@pytest.mark.parametrize("slow", ["message", "batch"])
+def test_what_a_dead_source_stage_had_given_and_nobody_has_begun_with_is_dropped(slow: str) -> None:
+    async def scenario(system: System) -> None:
+        pipeline = Careful(IterableSource(range(8)), slow)
+        await pipeline.start(system)
+        await asyncio.sleep(0.5)
+        begun = set(pipeline.counts[slow])
+        assert begun == ({0} if slow == "message" else {0, 1})
+        kill(system, "Careful.source.0")
+        await pipeline.finished()
+        assert {number for number, count in pipeline.counts["batch"].items() if count != 1} <= begun
+        assert {number for number, count in pipeline.counts[slow].items() if count != 1} <= {0, 1}
+
+    simulate(scenario)

@@ -217,7 +217,7 @@ def test_a_drain_ends_whatever_is_killed_meanwhile() -> None:
                 await asyncio.sleep(0)
             kill(system, stages[int(system.rng.random() * len(stages))])
         await asyncio.wait_for(stop, 100)
-        assert pipeline.disorder == []
+        assert pipeline.batched.gaps == []
         assert all_running(system) == []
 
     for seed in range(20):
