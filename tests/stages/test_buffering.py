@@ -226,3 +226,15 @@ def test_a_broadcast_does_not_run_wild_when_nobody_wants_its_events() -> None:
         assert 10 < len(asked) < 1_000
 
     run(scenario)
+
+
+@pytest.mark.row("GE-18")
+def test_what_is_left_at_an_orderly_end_is_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario(system: System) -> None:
+        taps = await system.start(Taps)
+        await taps.call(Taps.give, 1, 2, 3)
+
+    with caplog.at_level(logging.INFO):
+        run(scenario)
+    (record,) = [record for record in caplog.records if "had not passed on" in record.getMessage()]
+    assert record.levelno == logging.INFO

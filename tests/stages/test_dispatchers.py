@@ -106,6 +106,7 @@ def test_demand_of_one_who_left_is_not_asked_for_again() -> None:
 
 
 def test_events_that_were_late_flow_to_the_next_consumer() -> None:
+    """gen_stage #311: what lay in the buffer counted as sent, and stayed there for ever."""
     target = outlet(DemandDispatcher())
     join(target, 1)
     target.ask(1, 3)

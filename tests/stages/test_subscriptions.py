@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -23,6 +24,7 @@ from headwater import (
 )
 from headwater.errors import (
     AlreadySubscribed,
+    DeadlineExceeded,
     InvalidDemand,
     InvalidSubscription,
     NotSubscribed,
@@ -34,6 +36,7 @@ from headwater.errors import (
 )
 from headwater.runtime.exits import Reason
 from headwater.stages.options import CancelMode
+from headwater.testing.clock import VirtualClock
 from tests.runtime.driving import run, settle
 from tests.stages.driving import Gate, Ints, Numbers, Sink, Taps
 
@@ -299,6 +302,35 @@ def test_a_producer_that_dies_before_it_answers() -> None:
         assert await ints.call(Ints.subscriptions) == []
 
     run(scenario)
+
+
+class Stuck(Numbers):
+    """Never answers."""
+
+    async def handle_demand(self, demand: int) -> list[int]:  # type: ignore[override]
+        await asyncio.Event().wait()
+        return []
+
+
+@pytest.mark.row("GE-08")
+def test_a_producer_that_does_not_answer_within_five_seconds() -> None:
+    clock = VirtualClock()
+
+    async def scenario(system: System) -> None:
+        stuck, one, two = await system.start(Stuck), await system.start(Ints), await system.start(Ints)
+        await subscribe(one, stuck)
+        await settle()
+        waiting = asyncio.create_task(subscribe(two, stuck))
+        await settle()
+        clock.advance(4.9)
+        await settle()
+        assert not waiting.done()
+        clock.advance(0.1)
+        with pytest.raises(DeadlineExceeded):
+            await waiting
+        stuck.kill()
+
+    run(scenario, clock)
 
 
 def test_a_dead_consumer() -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from headwater.errors import InvalidSubscription, NotSubscribed
-from headwater.runtime.exits import Reason
+from headwater.runtime.exits import Exit, Reason, is_abnormal
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
 from headwater.stages.buffer import Buffer, Keep
@@ -203,7 +203,8 @@ class Outflow(Generic[Out]):
     def _report_lost(self) -> None:
         lost = self._held() + (0 if self._outlet is None else self._outlet.buffered)
         if lost:
-            _log.warning("%s has ended with %d events that it had not passed on", self._cell.label, lost)
+            level = logging.WARNING if is_abnormal(self._cell.reason or Exit.NORMAL) else logging.INFO
+            _log.log(level, "%s has ended with %d events that it had not passed on", self._cell.label, lost)
             self._tell(lost, "ended")
 
     def _tell(self, count: int, reason: str) -> None:

@@ -121,6 +121,7 @@ class Outlet(Generic[E]):
         """Dispatch what there is room for. Returns the deliveries, and what is left."""
         deliveries: list[Delivery[E]] = []
         start = 0
+        # Nothing overtakes what is in the buffer, also if a dispatcher of one's own has got room by itself meanwhile.
         while not self._buffer and start < len(events) and (room := self._dispatcher.room):
             deliveries += self._dispatcher.dispatch(events[start : start + room])
             start += room
