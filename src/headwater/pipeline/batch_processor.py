@@ -40,7 +40,9 @@ class BatchProcessor(Consumer[Batch[Data]], Generic[Data]):
     def handle_events(self, events: list[Batch[Data]], source: Subscription) -> object:
         """Handle a batch."""
         [batch] = events
-        return self._run([self._open(message) for message in batch.messages], batch.info)
+        for message in batch.messages:
+            message.attempt = 1
+        return self._run(batch.messages, batch.info)
 
     async def handle_info(self, message: object) -> None:
         """The end of a back-off."""
@@ -48,11 +50,6 @@ class BatchProcessor(Consumer[Batch[Data]], Generic[Data]):
             await self._retry(message)
         else:
             super().handle_info(message)
-
-    @staticmethod
-    def _open(message: Message[Data]) -> Message[Data]:
-        message.attempt = 1
-        return message
 
     async def _retry(self, due: RetryDue) -> None:
         size = self._options.size
@@ -65,8 +62,8 @@ class BatchProcessor(Consumer[Batch[Data]], Generic[Data]):
 
     def _run(self, messages: list[Message[Data]], info: BatchInfo) -> Coroutine[object, object, None] | None:
         """Handle messages, without those that wait for others, and those whose source stage has ended."""
-        held = self._settling.held
-        messages = [message for message in messages if message.origin.live and not (held and held.follow(message))]
+        held, keys = self._settling.held, self._settling.held.keys
+        messages = [message for message in messages if message.origin.live and not (keys and held.follow(message))]
         if not messages:
             return None
         if self._cell.node.telemetry.listening:

@@ -11,13 +11,17 @@ K = TypeVar("K", bound=Keyed)
 
 
 class Held(Generic[K]):
-    """The lines of those who wait. A key is in one line at most; messages without a key wait for nobody."""
+    """The lines of those who wait. A key is in one line at most; messages without a key wait for nobody.
 
-    __slots__ = ("_keys", "_lines", "_next")
+    Attributes:
+        keys: the keys that are held, and the numbers of their lines. Not to be changed from outside.
+    """
+
+    __slots__ = ("_lines", "_next", "keys")
 
     def __init__(self) -> None:
         self._lines: dict[int, list[K]] = {}
-        self._keys: dict[Hashable, int] = {}
+        self.keys: dict[Hashable, int] = {}
         self._next = 0
 
     def __len__(self) -> int:
@@ -28,12 +32,12 @@ class Held(Generic[K]):
         number = self._next
         self._next += 1
         self._lines[number] = messages
-        self._keys.update((message.key, number) for message in messages if message.key is not None)
+        self.keys.update((message.key, number) for message in messages if message.key is not None)
         return number
 
     def follow(self, message: K) -> bool:
         """Let the message wait if its key is held. Returns whether it has to."""
-        number = self._keys.get(message.key)
+        number = self.keys.get(message.key)
         if number is None:
             return False
         self._lines[number].append(message)
@@ -43,5 +47,5 @@ class Held(Generic[K]):
         """The line's messages, in the order in which they came. Their keys are held no more."""
         line = self._lines.pop(number)
         for message in line:
-            self._keys.pop(message.key, None)
+            self.keys.pop(message.key, None)
         return line

@@ -83,10 +83,11 @@ class MessageWork(Generic[Data]):
     def _advance(self, line: Iterator[Message[Data]]) -> _Pending[Data] | None:
         """Handle messages up to the first whose handler is async. Returns that one."""
         handle, held, batchers = self._handle, self._settling.held, self._batchers
+        keys = held.keys
         observed = self._process.node.telemetry.listening
         append = self._handled.append
         for message in line:
-            if held and held.follow(message):
+            if keys and held.follow(message):
                 continue
             if message.failure is None:
                 if observed:

@@ -160,6 +160,10 @@ def _grouped(
     handled: list[Delivery[Item]], failed: list[Delivery[Item]]
 ) -> dict[Hashable, tuple[list[Delivery[Item]], list[Delivery[Item]]]]:
     """By reference: what was handled, and what failed."""
+    references = {delivery.reference for delivery in handled}
+    references.update(delivery.reference for delivery in failed)
+    if len(references) == 1:
+        return {references.pop(): (handled, failed)}
     groups: dict[Hashable, tuple[list[Delivery[Item]], list[Delivery[Item]]]] = {}
     for kind, deliveries in enumerate((handled, failed)):
         for delivery in deliveries:

@@ -187,8 +187,7 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
             if delivery is not None:
                 messages.append(Message(delivery.item, delivery, origin, number, batcher, delivery.flush))
         if self._deployment.keyed:
-            for message in messages:
-                self._set_key(message)
+            self._set_keys(messages)
         return messages
 
     def _grant(self, count: int) -> int:
@@ -202,13 +201,15 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
             self.send_after(self._deployment.rate.wait(now), _NEXT_INTERVAL)
         return granted
 
-    def _set_key(self, message: Message[Data]) -> None:
-        try:
-            message.key = self._pipeline.partition_by(message.data)
-            hash(message.key)
-        except Exception as error:  # noqa: BLE001 - the message has failed, whatever the application raised
-            message.key = None
-            message.failure = Failure(error, retry=False)
+    def _set_keys(self, messages: list[Message[Data]]) -> None:
+        partition_by = self._pipeline.partition_by
+        for message in messages:
+            try:
+                message.key = key = partition_by(message.data)
+                hash(key)
+            except Exception as error:  # noqa: BLE001 - it has failed, whatever the application raised
+                message.key = None
+                message.failure = Failure(error, retry=False)
 
 
 class LiveOrigin(Generic[Data]):
