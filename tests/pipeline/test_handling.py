@@ -245,6 +245,27 @@ def test_acknowledgements_can_be_configured_and_one_that_raises_is_logged_and_no
     assert "could not acknowledge 1 messages" in caplog.text
 
 
+class Slow(Plain):
+    """Takes a second for each."""
+
+    processors = Processors(concurrency=1)
+
+    async def handle_message(self, message: Message[int]) -> None:
+        await asyncio.sleep(1.0)
+
+
+@pytest.mark.row("BW-06")
+def test_what_a_slow_handler_has_handled_does_not_wait_for_what_it_got_together_with_it() -> None:
+    async def scenario(system: System) -> None:
+        source: ManualSource[int] = ManualSource()
+        await Slow(source).start(system)
+        source.push(range(10))
+        await asyncio.sleep(3.5)
+        assert source.unacknowledged == list(range(3, 10))
+
+    simulate(scenario)
+
+
 class Blocking(Pipeline[int]):
     """Waits with everything that it gets."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from types import CoroutineType
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from headwater.errors import UnknownBatcher, one_of
 from headwater.pipeline.deployment import Deployment
@@ -15,6 +15,9 @@ from headwater.runtime.process import Process
 
 Data = TypeVar("Data")
 
+PATIENCE: Final = 0.01
+"""Seconds that a message which was handled waits for others that are handled after it in the same turn."""
+
 
 class MessageWork(Generic[Data]):
     """Gives messages to `handle_message`, in order. Not async as long as nothing that it calls is.
@@ -22,6 +25,7 @@ class MessageWork(Generic[Data]):
     Args:
         deployment: the pipeline.
         process: the processor's.
+        pass_on: what to do with messages that go on to batchers before others of the same run are handled.
     """
 
     __slots__ = (
@@ -30,17 +34,21 @@ class MessageWork(Generic[Data]):
         "_handle",
         "_handled",
         "_handlers",
+        "_pass_on",
         "_prepares",
         "_process",
         "_settling",
     )
 
-    def __init__(self, deployment: Deployment[Data], process: Process) -> None:
+    def __init__(
+        self, deployment: Deployment[Data], process: Process, pass_on: Callable[[list[Message[Data]]], None]
+    ) -> None:
         self._handlers = deployment.handlers
         self._handle = deployment.handlers.handle_message
         self._prepares = deployment.prepares
         self._batchers = frozenset(deployment.handlers.batchers)
         self._process = process
+        self._pass_on = pass_on
         self._settling = Settling(deployment, process)
         self._handled: list[Message[Data]] = []
         self._failed: list[Message[Data]] = []
@@ -108,6 +116,8 @@ class MessageWork(Generic[Data]):
     async def _go_on(
         self, line: Iterator[Message[Data]], message: Message[Data], work: Coroutine[object, object, object]
     ) -> list[Message[Data]]:
+        clock = self._process.node.clock
+        since = clock.monotonic()
         while True:
             try:
                 await work
@@ -117,6 +127,9 @@ class MessageWork(Generic[Data]):
                 self._handled.append(message)
             else:
                 self._fail(message)
+            if clock.monotonic() - since > PATIENCE:
+                self._pass_on(self._conclude())
+                since = clock.monotonic()
             pending = self._advance(line)
             if pending is None:
                 return await self._conclude_later()

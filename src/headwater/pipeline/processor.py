@@ -28,7 +28,7 @@ class _Processing(Receiver[Message[Data]], Generic[Data]):
     def init(self, deployment: Deployment[Data], index: int) -> None:
         """Subscribe to the source stages."""
         self._deployment = deployment
-        self._work = MessageWork(deployment, self._cell)
+        self._work = MessageWork(deployment, self._cell, self._pass_on)
         deployment.processors[index] = self.pid
         self._subscriptions = SourceSubscriptions(self, deployment)
         self._subscriptions.begin()
