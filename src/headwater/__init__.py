@@ -18,6 +18,7 @@ from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry
 from headwater.pipeline.ordered_source import OrderedSource
 from headwater.pipeline.pipeline import Pipeline
 from headwater.pipeline.source import Delivery, Feed, Source
+from headwater.pipeline.supervision import running_pipelines
 from headwater.pubsub.broker import PubSub
 from headwater.runtime.agent import Agent
 from headwater.runtime.backoff import Backoff
@@ -130,6 +131,7 @@ __all__ = [
     "from_iterable",
     "project",
     "resubscribe",
+    "running_pipelines",
     "start_task",
     "stream",
     "subscribe",

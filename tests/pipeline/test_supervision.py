@@ -22,7 +22,7 @@ from headwater import (
     System,
 )
 from headwater.errors import InvalidPipeline, PipelineDown, PipelineRunning, StartFailed
-from headwater.pipeline.pipeline import all_running
+from headwater.pipeline.supervision import running_pipelines
 from headwater.pipeline.topology import BatcherTopology, Topology
 from headwater.runtime.exits import Exit
 from headwater.runtime.process import Process
@@ -69,9 +69,9 @@ def test_the_topology_is_data_and_names_processes_that_can_be_found() -> None:
         )
         for name in ("Rows.source.0", "Rows.processor.1", "Rows.batcher.rows", "Rows.batch_processor.rows.0"):
             assert system.whereis(name) is not None
-        assert all_running(system) == [pipeline]
+        assert running_pipelines(system) == [pipeline.topology()]
         await pipeline.stop()
-        assert all_running(system) == []
+        assert running_pipelines(system) == []
         assert system.whereis("Rows.source.0") is None
 
     simulate(scenario)
@@ -218,7 +218,7 @@ def test_a_drain_ends_whatever_is_killed_meanwhile() -> None:
             kill(system, stages[int(system.rng.random() * len(stages))])
         await asyncio.wait_for(stop, 100)
         assert pipeline.batched.gaps == []
-        assert all_running(system) == []
+        assert running_pipelines(system) == []
 
     for seed in range(20):
         simulate(scenario, seed=seed)

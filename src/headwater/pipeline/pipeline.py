@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Generic, TypeVar
 
 from headwater.errors import InvalidPipeline, PipelineDown, PipelineRunning
 from headwater.pipeline.batch import BatchInfo
@@ -13,17 +13,13 @@ from headwater.pipeline.message import Message
 from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry, at_least_one, positive
 from headwater.pipeline.source import Source
 from headwater.pipeline.source_stage import SourceStage
-from headwater.pipeline.spans import INIT
-from headwater.pipeline.supervision import topology
+from headwater.pipeline.supervision import PipelineSupervisor
 from headwater.pipeline.topology import Topology
 from headwater.runtime.child import Child
 from headwater.runtime.exits import Exit
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
-from headwater.runtime.strategy import OneForOne
-from headwater.runtime.supervisor import Supervisor
 from headwater.runtime.system import System
-from headwater.telemetry import SpanEvent
 
 Data = TypeVar("Data")
 
@@ -279,7 +275,10 @@ class Pipeline(Generic[Data]):
             if not callable(getattr(source, "open", None)):
                 raise InvalidPipeline(f"a source has a method `open`, see Source; {source!r} has none")
         at_least_one("max_unacknowledged", self.max_unacknowledged)
+        if self.max_restarts < 0:
+            raise InvalidPipeline(f"max_restarts is 0 or more, not {self.max_restarts}")
         positive("shutdown", self.shutdown)
+        positive("within", self.within)
         positive("resubscribe_interval", self.resubscribe_interval)
         for name, batcher in self.batchers.items():
             if batcher.size > self.max_unacknowledged:
@@ -291,29 +290,3 @@ class Pipeline(Generic[Data]):
         for method in needed:
             if not self._overrides(method):
                 raise InvalidPipeline(f"{type(self).__qualname__} needs a method {method}")
-
-
-class PipelineSupervisor(Supervisor):
-    """The process at the top of a running pipeline."""
-
-    strategy = OneForOne(0)
-
-    def children(self, pipeline: Pipeline[Any]) -> Iterable[Child]:
-        """The processes of a pipeline.
-
-        Raises:
-            PipelineRunning: it runs already.
-        """
-        deployment = pipeline.deploy(self._cell)
-        self._pipeline = pipeline
-        telemetry = self._cell.node.telemetry
-        if telemetry.listening:
-            said = {"pipeline": pipeline.name, "topology": deployment.topology}
-            telemetry.emit(SpanEvent(INIT, "start", 0.0, said))
-        return topology(deployment)
-
-
-def all_running(system: System) -> list[Pipeline[Any]]:
-    """The pipelines that run in a system, in the order of their starts."""
-    servers = (process.server for process in system.node.processes if isinstance(process, Process))
-    return [server._pipeline for server in servers if isinstance(server, PipelineSupervisor)]  # noqa: SLF001

@@ -6,16 +6,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
-import msgspec
-
 from headwater.pipeline.deployment import Deployment
 from headwater.pipeline.fair_dispatcher import FairDispatcher
 from headwater.pipeline.fair_queue import FairQueue, FifoQueue
 from headwater.pipeline.message import Failure, Message
+from headwater.pipeline.origin import Early, LiveOrigin, Settled
 from headwater.pipeline.reader import Acknowledged, Fetched, Reader
-from headwater.pipeline.source import Delivery, Feed
+from headwater.pipeline.source import Delivery
 from headwater.runtime.exits import Reason
-from headwater.runtime.process import Process
 from headwater.runtime.reply import Deferred
 from headwater.stages.dispatchers.dispatcher import Dispatcher
 from headwater.stages.messages import Subscription
@@ -210,69 +208,6 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
             except Exception as error:  # noqa: BLE001 - it has failed, whatever the application raised
                 message.key = None
                 message.failure = Failure(error, retry=False)
-
-
-class LiveOrigin(Generic[Data]):
-    """What messages know of the source stage that they come from.
-
-    Args:
-        process: its process.
-        reader: what reads the source.
-        batcher: where its messages go unless they are told otherwise.
-
-    Attributes:
-        live: whether it has not ended.
-    """
-
-    __slots__ = ("_batcher", "_process", "_reader", "live")
-
-    def __init__(self, process: Process, reader: Reader[Data], batcher: str) -> None:
-        self._process = process
-        self._reader = reader
-        self._batcher = batcher
-        self.live = True
-        if process.cleanups is None:
-            process.cleanups = []
-        process.cleanups.append(self._end)
-
-    @property
-    def feed(self) -> Feed[Data]:
-        """What it reads."""
-        return self._reader.feed
-
-    @property
-    def batcher(self) -> str:
-        """Where its messages go unless they are told otherwise."""
-        return self._batcher
-
-    def acknowledge_early(self, message: Message[Data]) -> None:
-        """Tell the source that the message is handled, while it is still in the pipeline."""
-        self._process.inform(Early(message))
-
-    def settle(self, handled: list[Message[Data]], failed: list[Message[Data]]) -> None:
-        """These have gone through the pipeline."""
-        self._process.inform(Settled(handled, failed))
-
-    def _end(self) -> None:
-        self.live = False
-
-
-class Settled(msgspec.Struct, Generic[Data], frozen=True):
-    """To a source stage: messages have gone through the pipeline.
-
-    Attributes:
-        handled: those that were handled.
-        failed: those that were parked.
-    """
-
-    handled: list[Message[Data]]
-    failed: list[Message[Data]]
-
-
-class Early(msgspec.Struct, Generic[Data], frozen=True):
-    """To a source stage: a message is to be acknowledged now."""
-
-    message: Message[Data]
 
 
 _NEXT_INTERVAL: Final = "next interval"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from headwater.errors import ProcessDown
 from headwater.pipeline.batch_processor import BatchProcessor
@@ -13,12 +13,17 @@ from headwater.pipeline.batcher import BatcherStage
 from headwater.pipeline.deployment import Deployment
 from headwater.pipeline.processor import LastProcessor, Processor
 from headwater.pipeline.source_stage import SourceStage
+from headwater.pipeline.spans import INIT
+from headwater.pipeline.topology import Topology
 from headwater.runtime.child import Child
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.pid import Pid
+from headwater.runtime.process import Process
 from headwater.runtime.strategy import OneForAll, OneForOne, RestForOne, Strategy
 from headwater.runtime.supervisor import Supervisor
+from headwater.runtime.system import System
+from headwater.telemetry import SpanEvent
 
 Data = TypeVar("Data")
 
@@ -45,7 +50,48 @@ class Drainer(GenServer, Generic[Data]):
             await source.within(None).call(SourceStage.drain)
 
 
-def topology(deployment: Deployment[Data]) -> Iterator[Child]:
+class Deployable(Protocol):
+    """A pipeline, as far as its supervisor has to know it."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
+    def deploy(self, supervisor: Process) -> Deployment[Any]:
+        """Begin to run."""
+
+
+class PipelineSupervisor(Supervisor):
+    """The process at the top of a running pipeline.
+
+    Attributes:
+        deployment: what its processes share.
+    """
+
+    strategy = OneForOne(0)
+    deployment: Deployment[Any]
+
+    def children(self, pipeline: Deployable) -> Iterable[Child]:
+        """The processes of a pipeline.
+
+        Raises:
+            PipelineRunning: it runs already.
+        """
+        self.deployment = pipeline.deploy(self._cell)
+        telemetry = self._cell.node.telemetry
+        if telemetry.listening:
+            said = {"pipeline": pipeline.name, "topology": self.deployment.topology}
+            telemetry.emit(SpanEvent(INIT, "start", 0.0, said))
+        return _children(self.deployment)
+
+
+def running_pipelines(system: System) -> list[Topology]:
+    """The pipelines that run in a system, in the order of their starts."""
+    servers = (process.server for process in system.node.processes if isinstance(process, Process))
+    return [server.deployment.topology for server in servers if isinstance(server, PipelineSupervisor)]
+
+
+def _children(deployment: Deployment[Data]) -> Iterator[Child]:
     """The children of a pipeline's supervisor.
 
     - the stages, `RestForOne`: the source stages, each restarted on its own; then all others, which are restarted
