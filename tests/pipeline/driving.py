@@ -57,8 +57,8 @@ class Ledger(Pipeline[Event]):
     max_restarts = 1_000_000
     resubscribe_interval = 0.01
 
-    def __init__(self, source: Source[Event], *, slow: bool = False, slow_batches: bool = False) -> None:
-        super().__init__(source)
+    def __init__(self, *sources: Source[Event], slow: bool = False, slow_batches: bool = False) -> None:
+        super().__init__(*sources)
         self.slow = slow
         self.seconds = 0.0  # how long a slow one takes at least for some messages
         self.slow_batches = slow or slow_batches

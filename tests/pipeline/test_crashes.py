@@ -9,9 +9,23 @@ from contextlib import suppress
 
 import pytest
 
-from headwater import Batcher, BatchInfo, IterableSource, Message, Pipeline, Processors, System
+from headwater import (
+    Backoff,
+    Batcher,
+    BatchInfo,
+    IterableSource,
+    Message,
+    Pid,
+    Pipeline,
+    Processors,
+    Retry,
+    Supervisor,
+    System,
+)
+from headwater.clock import Rng
 from headwater.pipeline.fair_queue import FairQueue
 from headwater.pipeline.source_stage import SourceStage
+from headwater.runtime.process import Process
 from headwater.testing.pipelines import ManualSource
 from headwater.testing.simulation import explore, simulate
 from tests.pipeline.driving import Event, Ledger, events, kill, names
@@ -38,9 +52,20 @@ async def torment(system: System, pipeline: Pipeline[Event], kills: int) -> int:
             await asyncio.sleep(system.rng.random() * 0.05)
         for _ in range(int(system.rng.random() * 50)):
             await asyncio.sleep(0)
-        stages = names(pipeline)
-        killed += kill(system, stages[int(system.rng.random() * len(stages))])
+        if system.rng.random() < 0.9:
+            stages = names(pipeline)
+            killed += kill(system, stages[int(system.rng.random() * len(stages))])
+        else:
+            supervisors = _supervisors(system)
+            supervisors[int(system.rng.random() * len(supervisors))].kill()
+            killed += 1
     return killed
+
+
+def _supervisors(system: System) -> list[Pid[object]]:
+    """All supervisors but the one at the top."""
+    processes = [process for process in system.node.processes if isinstance(process, Process)]
+    return [Pid(process) for process in processes if type(process.server) is Supervisor]
 
 
 async def survive(system: System, pipeline: Ledger, source: IterableSource[Event], kills: int) -> None:
@@ -85,6 +110,57 @@ def test_a_hundred_thousand_events_survive_a_hundred_kills() -> None:
         assert pipeline.handled > 101_000  # many were given again
 
     simulate(scenario, seed=4, steps=20_000_000)
+
+
+class Flaky(Ledger):
+    """Two batchers; now and then it raises."""
+
+    batchers: Mapping[str, Batcher] = {
+        "a": Batcher(size=10, timeout=0.5, concurrency=2),
+        "b": Batcher(size=3, timeout=0.1, concurrency=3),
+    }
+    retry = Retry(attempts=1_000, backoff=Backoff(0.01, 0.1))
+
+    def __init__(self, *sources: IterableSource[Event], rng: Rng) -> None:
+        super().__init__(*sources)
+        self.rng = rng
+        self.raised = 0
+
+    def handle_message(self, message: Message[Event]) -> object:
+        message.batcher = "b" if message.key == "hot" else "a"
+        self._raise_sometimes(0.02)
+        return super().handle_message(message)
+
+    def handle_batch(self, messages: list[Message[Event]], batch: BatchInfo) -> object:
+        self._raise_sometimes(0.1)
+        return super().handle_batch(messages, batch)
+
+    def _raise_sometimes(self, chance: float) -> None:
+        if self.rng.random() < chance:
+            self.raised += 1
+            raise OSError("not now")
+
+
+@pytest.mark.row("BG-01")
+@pytest.mark.row("BG-02")
+@pytest.mark.row("BW-08")
+def test_order_and_completeness_hold_also_while_handlers_raise_and_stages_are_killed() -> None:
+    async def scenario(system: System) -> None:
+        made = events(600, keys=17, hot=0.3)
+        one = [event for event in made if event[0] < "key 5"]
+        other = [event for event in made if event[0] >= "key 5"]
+        pipeline = Flaky(IterableSource(one), IterableSource(other), rng=system.rng)
+        await pipeline.start(system)
+        await torment(system, pipeline, 8)
+        await pipeline.finished()
+        assert pipeline.raised > 20
+        assert set(pipeline.times) == set(made)
+        assert pipeline.seen.gaps == []
+        assert pipeline.batched.gaps == []
+        assert lanes(system, pipeline) == 0
+        await pipeline.stop()
+
+    explore(scenario, seeds=range(25))
 
 
 class Stubborn(Pipeline[int]):

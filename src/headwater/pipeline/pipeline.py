@@ -19,6 +19,7 @@ from headwater.runtime.child import Child
 from headwater.runtime.exits import Exit
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
+from headwater.runtime.strategy import OneForOne, Strategy
 from headwater.runtime.system import System
 
 Data = TypeVar("Data")
@@ -163,11 +164,11 @@ class Pipeline(Generic[Data]):
             NameTaken: a process has the name.
         """
         self.check_startable()
-        return await system.start(PipelineSupervisor, self, name=self.name)
+        return await system.start(PipelineSupervisor, self, name=self.name, strategy=self._strategy())
 
     def child(self) -> Child[PipelineSupervisor]:
         """It as a child of a supervisor. It runs once at a time; a start beside it fails with `PipelineRunning`."""
-        return Child(PipelineSupervisor, self, name=self.name)
+        return Child(PipelineSupervisor, self, name=self.name, keywords={"strategy": self._strategy()})
 
     async def stop(self) -> None:
         """Give nothing new, handle what is there, close all batches, wait until everything is acknowledged; then end.
@@ -264,6 +265,9 @@ class Pipeline(Generic[Data]):
         if self._deployment is None or not self._deployment.supervisor.alive:
             raise PipelineDown(f"pipeline {self.name!r} does not run; start it")
         return self._deployment
+
+    def _strategy(self) -> Strategy:
+        return OneForOne(self.max_restarts, self.within)
 
     def _overrides(self, method: str) -> bool:
         return getattr(type(self), method) is not getattr(Pipeline, method)

@@ -21,6 +21,8 @@ from headwater.stages.producer import Producer
 
 Data = TypeVar("Data")
 
+_NEXT_INTERVAL: Final = "next interval"
+
 
 class SourceStage(Producer[Message[Data]], Generic[Data]):
     """Emits the messages of one source as processors ask for them, and keeps each until it is acknowledged.
@@ -208,6 +210,3 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
             except Exception as error:  # noqa: BLE001 - it has failed, whatever the application raised
                 message.key = None
                 message.failure = Failure(error, retry=False)
-
-
-_NEXT_INTERVAL: Final = "next interval"

@@ -62,13 +62,13 @@ class Deployable(Protocol):
 
 
 class PipelineSupervisor(Supervisor):
-    """The process at the top of a running pipeline.
+    """The process at the top of a running pipeline. It ends when its stages needed more restarts than are bearable.
 
     Attributes:
         deployment: what its processes share.
     """
 
-    strategy = OneForOne(0)
+    auto_shutdown = "any_significant"
     deployment: Deployment[Any]
 
     def children(self, pipeline: Deployable) -> Iterable[Child]:
@@ -102,7 +102,8 @@ def _children(deployment: Deployment[Data]) -> Iterator[Child]:
     most, within = handlers.max_restarts, handlers.within
     sources = _supervisor("sources", _sources(deployment), OneForOne(most, within))
     others = _supervisor("handling", _others(deployment), OneForAll(0))
-    yield _supervisor("stages", [sources, others], RestForOne(most, within))
+    stages = _supervisor("stages", [sources, others], RestForOne(most, within))
+    yield stages.override(restart="transient", significant=True)
     yield Child(Drainer, deployment, id="drainer", shutdown=handlers.shutdown)
 
 
