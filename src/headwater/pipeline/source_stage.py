@@ -79,12 +79,12 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
 
     def handle_subscribe(self, subscription: Subscription) -> None:
         """Begin when the last processor has come."""
-        self._ready = len(self.consumers()) == self._pipeline.processors.concurrency
+        self._ready = self._is_ready()
         self._pump()
 
     def handle_cancel(self, subscription: Subscription, reason: Reason) -> None:
         """A processor has left: wait for all of them, and emit what is kept again then."""
-        self._ready = False
+        self._ready = self._is_ready()  # it may be: one that had died before it was subscribed
         for number in [number for number, delivery in self._kept.items() if delivery is None]:
             del self._kept[number]
         self._unsent = deque(self._kept)
@@ -94,6 +94,13 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
         """Owe so many messages more."""
         self._owed += demand
         return self._give()
+
+    def _is_ready(self) -> bool:
+        """Whether all processors are there. One that has died may be among them still, and new ones beside it."""
+        consumers = self.consumers()
+        if len(consumers) != self._pipeline.processors.concurrency:
+            return False
+        return all(subscription.consumer.alive for subscription in consumers)
 
     # --- messages --------------------------------------------------------------------------------------------
 
