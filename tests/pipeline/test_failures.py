@@ -230,6 +230,23 @@ class Fragile:
         self.parked += [letter.item for letter in letters]
 
 
+def test_a_message_with_a_batch_key_that_is_none_is_parked() -> None:
+    class Unhashable(Rows):
+        def handle_message(self, message: Message[str]) -> None:
+            message.batcher = "rows"
+            message.batch_key = [message.data] if message.data == "bad" else None  # type: ignore[assignment]
+
+    async def scenario(system: System) -> None:
+        source: ManualSource[str] = ManualSource()
+        letters = MemoryDeadLetters()
+        await Unhashable(source, letters, "").start(system)
+        outcome = await source.test_batch(["bad", "good"])
+        assert outcome == Outcome(["good"], ["bad"])
+        assert isinstance(letters.letters()[0].reason, TypeError)
+
+    simulate(scenario)
+
+
 @pytest.mark.row("BG-02")
 @pytest.mark.parametrize(("failures", "tries"), [(2, 1), (4, 2)])
 def test_dead_letters_that_cannot_be_parked_are_not_acknowledged_but_tried_again(failures: int, tries: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 
 import pytest
 
 from headwater import (
     Batcher,
     BatchInfo,
+    Delivery,
+    Feed,
     IterableSource,
     Message,
     OrderedSource,
@@ -423,3 +425,49 @@ def test_what_is_put_together_wrongly_is_refused_with_what_would_be_right() -> N
 
 
 _NOWHERE = System("nowhere")
+
+
+class Silent(Feed[int]):
+    """Gives one number, and hangs in whatever else it is asked for."""
+
+    def __init__(self) -> None:
+        self.given = False
+
+    async def fetch(self, demand: int) -> Sequence[Delivery[int]]:
+        if self.given:
+            await asyncio.Event().wait()
+        self.given = True
+        return [Delivery(1)]
+
+    async def acknowledge(
+        self, reference: Hashable, successful: Sequence[Delivery[int]], failed: Sequence[Delivery[int]]
+    ) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        await asyncio.Event().wait()
+
+
+class SilentSource:
+    """Where it comes from."""
+
+    async def open(self) -> Feed[int]:
+        return Silent()
+
+
+@pytest.mark.row("BW-10")
+def test_a_source_that_hangs_in_whatever_it_is_asked_for_cannot_keep_a_pipeline_from_ending() -> None:
+    class Patient(Pipeline[int]):
+        shutdown = 2.0
+
+        def handle_message(self, message: Message[int]) -> None:
+            pass
+
+    async def scenario(system: System) -> None:
+        pipeline = Patient(SilentSource())
+        await pipeline.start(system)
+        await asyncio.sleep(1.0)
+        await pipeline.stop()
+        assert system.clock.monotonic() <= 1.0 + 2.0 + 5.0
+
+    simulate(scenario)

@@ -28,10 +28,13 @@ class Deployment(Generic[Data]):
         overridden: whether the application's class defines one of its optional methods.
 
     Attributes:
+        handlers: the application's pipeline.
+        supervisor: the process at the top.
         topology: the names of its processes.
         rate: what its source stages may emit.
         draining: whether it is about to end: sources give nothing new, and batches are not waited for.
         keyed: whether messages may have keys.
+        prepares: whether messages are prepared before they are handled.
         sources: the source stages that live now, or lived last, in the order of the sources.
         processors: likewise, in no order.
         batchers: likewise, by name.

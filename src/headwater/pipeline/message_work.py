@@ -82,7 +82,7 @@ class MessageWork(Generic[Data]):
 
     async def _prepare(self, messages: list[Message[Data]]) -> None:
         try:
-            outcome = self._handlers.prepare_messages(messages)
+            outcome = self._handlers.prepare_messages(list(messages))
             if type(outcome) is CoroutineType:
                 await outcome
         except Exception as error:  # noqa: BLE001 - they have failed, whatever the application raised
@@ -90,10 +90,8 @@ class MessageWork(Generic[Data]):
 
     def _advance(self, line: Iterator[Message[Data]]) -> _Pending[Data] | None:
         """Handle messages up to the first whose handler is async. Returns that one."""
-        handle, held, batchers = self._handle, self._settling.held, self._batchers
-        keys = held.keys
+        handle, held, keys = self._handle, self._settling.held, self._settling.held.keys
         observed = self._process.node.telemetry.listening
-        append = self._handled.append
         for message in line:
             if keys and held.follow(message):
                 continue
@@ -107,10 +105,7 @@ class MessageWork(Generic[Data]):
                 else:
                     if type(outcome) is CoroutineType:
                         return message, outcome
-            if message.failure is None and (message.batcher in batchers or not batchers):
-                append(message)
-            else:
-                self._fail(message)
+            self._sort(message)
         return None
 
     async def _go_on(
@@ -123,10 +118,7 @@ class MessageWork(Generic[Data]):
                 await work
             except Exception as error:  # noqa: BLE001 - likewise
                 fail([message], error)
-            if message.failure is None and (message.batcher in self._batchers or not self._batchers):
-                self._handled.append(message)
-            else:
-                self._fail(message)
+            self._sort(message)
             if clock.monotonic() - since > PATIENCE:
                 self._pass_on(self._conclude())
                 since = clock.monotonic()
@@ -143,15 +135,28 @@ class MessageWork(Generic[Data]):
                 await outcome
             span.set(failed=message.failure is not None)
 
-    def _fail(self, message: Message[Data]) -> None:
+    def _sort(self, message: Message[Data]) -> None:
+        """A handler has had the message: it goes on, is tried again, or is given up."""
+        if message.failure is None and self._batchers:
+            self._check_batcher(message)
         if message.failure is None:
-            known = one_of([repr(name) for name in self._batchers])
-            unknown = UnknownBatcher(f"there is no batcher {message.batcher!r}; there are: {known}")
-            message.failure = Failure(unknown, retry=False)
-        if self._settling.may_retry(message):
+            self._handled.append(message)
+        elif self._settling.may_retry(message):
             self._settling.retry_later([message.again()])
         else:
             self._failed.append(message)
+
+    def _check_batcher(self, message: Message[Data]) -> None:
+        try:
+            hash(message.batch_key)
+            known = message.batcher in self._batchers
+        except TypeError as error:
+            message.failure = Failure(error, retry=False)
+        else:
+            if not known:
+                names = one_of([repr(name) for name in self._batchers])
+                unknown = UnknownBatcher(f"there is no batcher {message.batcher!r}; there are: {names}")
+                message.failure = Failure(unknown, retry=False)
 
     def _conclude(self) -> list[Message[Data]]:
         handled, self._handled = self._handled, []

@@ -12,7 +12,10 @@ from headwater.runtime.backoff import Backoff
 
 
 class Accumulator(Protocol):
-    """Decides when a batch is full; made anew for each batch."""
+    """Decides when a batch is full; made anew for each batch.
+
+    It must not raise: that would end the batcher, and all messages would be given again.
+    """
 
     def add(self, message: Any, /) -> bool:  # noqa: ANN401 - an implementation names its own kind of message
         """A message was put into the batch. Returns whether the batch is full now, with this message in it."""

@@ -16,6 +16,9 @@ from headwater.runtime.process import Process
 
 Item = TypeVar("Item")
 
+ACKNOWLEDGE_TIMEOUT: Final = 3.0
+"""Seconds that acknowledgements may take to end when the source stage does."""
+
 _log: Final = logging.getLogger("headwater.pipeline")
 
 
@@ -98,11 +101,16 @@ class Reader(Generic[Item]):
         if self._acks is None:
             self._acks = self._start(self._acknowledge_all())
 
-    async def close(self) -> None:
-        """End what is under way, acknowledgements when they are done, and close the feed."""
+    async def finish(self) -> None:
+        """End what is under way: a fetch at once, acknowledgements when they are done, or have taken too long."""
         self.cancel_fetch()
         if self._acks is not None:
+            timer = self._process.node.clock.call_later(ACKNOWLEDGE_TIMEOUT, self._acks.cancel)
             await asyncio.wait([self._acks])
+            timer.cancel()
+
+    async def close(self) -> None:
+        """Close the feed, and wait until it is."""
         feed, self._feed = self._feed, None
         if feed is not None:
             await self._close(feed)

@@ -13,7 +13,7 @@ from headwater.pipeline.message import Failure, Message
 from headwater.pipeline.origin import Early, LiveOrigin, Settled
 from headwater.pipeline.reader import Acknowledged, Fetched, Reader
 from headwater.pipeline.source import Delivery
-from headwater.runtime.exits import Reason
+from headwater.runtime.exits import Reason, is_abnormal
 from headwater.runtime.reply import Deferred
 from headwater.stages.dispatchers.dispatcher import Dispatcher
 from headwater.stages.messages import Subscription
@@ -120,8 +120,10 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
             super().handle_info(message)
 
     async def terminate(self, reason: Reason) -> None:
-        """Close the source."""
-        await self._reader.close()
+        """Finish what is being acknowledged; close the source, for which after a crash nobody waits."""
+        await self._reader.finish()
+        if not is_abnormal(reason):
+            await self._reader.close()
 
     def _fetched(self, fetched: Fetched[Data]) -> None:
         if fetched.error is not None:
