@@ -55,8 +55,7 @@ async def torment(system: System, pipeline: Pipeline[Event], kills: int) -> int:
         if system.rng.random() < 0.9:
             stages = names(pipeline)
             killed += kill(system, stages[int(system.rng.random() * len(stages))])
-        else:
-            supervisors = _supervisors(system)
+        elif supervisors := _supervisors(system):
             supervisors[int(system.rng.random() * len(supervisors))].kill()
             killed += 1
     return killed
