@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import uvloop
 
+from bench import pipeline
 from bench.result import Result
 from headwater import Consumer, Producer, StageSubscription, System, subscribe
 
@@ -60,8 +61,12 @@ async def producer_consumer() -> float:
         return EVENTS / (time.perf_counter() - started)
 
 
-MEASURES: dict[str, Callable[[], Awaitable[float]]] = {"producer_consumer": producer_consumer}
-"""By name. The pipeline's is to stand here, too."""
+MEASURES: dict[str, Callable[[], Awaitable[float]]] = {
+    "producer_consumer": producer_consumer,
+    "pipeline": pipeline.unordered,
+    "pipeline_by_key": pipeline.by_key,
+}
+"""By name."""
 
 
 async def _median(measure: Callable[[], Awaitable[float]]) -> float:

@@ -11,6 +11,15 @@ from headwater.cqrs.dispatch import Envelope, Outcome
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
+from headwater.pipeline.batch import BatchInfo
+from headwater.pipeline.dead_letters import DeadLetter, DeadLetters, MemoryDeadLetters
+from headwater.pipeline.iterable_source import IterableSource
+from headwater.pipeline.message import Message
+from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry
+from headwater.pipeline.ordered_source import OrderedSource
+from headwater.pipeline.pipeline import Pipeline
+from headwater.pipeline.source import Delivery, Feed, Source
+from headwater.pipeline.supervision import running_pipelines
 from headwater.pubsub.broker import PubSub
 from headwater.pubsub.buffer import Dropped
 from headwater.pubsub.delivery import send_to_all
@@ -80,6 +89,8 @@ __all__ = [
     "Backoff",
     "BagReader",
     "BagTable",
+    "BatchInfo",
+    "Batcher",
     "Below",
     "Between",
     "BroadcastDispatcher",
@@ -90,7 +101,10 @@ __all__ = [
     "Consumer",
     "ConsumerSupervisor",
     "Count",
+    "DeadLetter",
+    "DeadLetters",
     "Deferred",
+    "Delivery",
     "DemandDispatcher",
     "Dispatcher",
     "Down",
@@ -106,33 +120,43 @@ __all__ = [
     "Exited",
     "Expected",
     "Fastlane",
+    "Feed",
     "GenServer",
     "HeadwaterError",
     "Hub",
+    "IterableSource",
+    "MemoryDeadLetters",
+    "Message",
     "Not",
     "OneForAll",
     "OneForOne",
     "OneOf",
     "OrderedReader",
+    "OrderedSource",
     "OrderedTable",
     "Outcome",
     "PartitionDispatcher",
     "PartitionSupervisor",
     "Pid",
+    "Pipeline",
     "Position",
     "Prefix",
     "ProcessWorkers",
+    "Processors",
     "Producer",
     "ProducerConsumer",
     "Projection",
     "PubSub",
     "Query",
+    "RateLimit",
     "Recorded",
     "Registry",
     "Rejected",
     "RestForOne",
+    "Retry",
     "Shutdown",
     "Snapshot",
+    "Source",
     "StageSubscription",
     "StoredEvent",
     "StreamAppend",
@@ -163,6 +187,7 @@ __all__ = [
     "like",
     "project",
     "resubscribe",
+    "running_pipelines",
     "send_to_all",
     "start_task",
     "stream",

@@ -45,13 +45,21 @@ attribute as well.
     │       ├── NotATableFile, CorruptTableFile
     │       └── OtherTableFile
     ├── StageError             producers and consumers
+    ├── StageError             producers, consumers and pipelines
     │   ├── InvalidDemand
     │   ├── SubscriptionRefused
     │   │   ├── UnknownPartition
     │   │   ├── PartitionTaken
     │   │   └── AlreadySubscribed
-    │   ├── SubscriptionEnded
+    │   ├── StageNotSubscribed
     │   └── ProducerDown
+    │   ├── NotSubscribed
+    │   ├── ProducerDown
+    │   ├── InvalidPipeline
+    │   ├── PipelineRunning, PipelineDown
+    │   ├── UnknownBatcher
+    │   └── InvalidAcknowledgement
+    │       └── AlreadyAcknowledged
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
     │   ├── ConditionFailed
@@ -402,7 +410,7 @@ class AlreadySubscribed(SubscriptionRefused):
     """The consumer is subscribed already, and twice would give it each event twice. The first subscription stays."""
 
 
-class SubscriptionEnded(StageError):
+class StageNotSubscribed(StageError):
     """There is no such subscription, or it has ended."""
 
 
@@ -417,6 +425,33 @@ class ProducerDown(StageError):
     def __init__(self, message: str, /, *, reason: object) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+# --- pipelines -----------------------------------------------------------------------------------------------
+
+
+class InvalidPipeline(StageError, ValueError):
+    """A pipeline, or one of its options, is put together wrongly. Nothing was started."""
+
+
+class PipelineRunning(StageError):
+    """The pipeline runs already. It was not started a second time."""
+
+
+class PipelineDown(StageError):
+    """The pipeline doesn't run, or has ended."""
+
+
+class UnknownBatcher(StageError):
+    """A message was sent to a batcher that the pipeline doesn't have. The message has failed; no retry helps."""
+
+
+class InvalidAcknowledgement(StageError):
+    """The source can't be told that. Nothing was acknowledged."""
+
+
+class AlreadyAcknowledged(InvalidAcknowledgement):
+    """A message is acknowledged once; this was the second time. Nothing has changed."""
 
 
 # --- event store ---------------------------------------------------------------------------------------------

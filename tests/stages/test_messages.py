@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from headwater import BroadcastDispatcher, Exit, PartitionDispatcher, Pid, StageSubscription, System
-from headwater.errors import AlreadySubscribed, SubscriptionEnded, UnknownPartition
+from headwater.errors import AlreadySubscribed, StageNotSubscribed, UnknownPartition
 from headwater.stages.messages import Ask, Cancel, Cancelled, Events, Subscribe, Subscribed
 from headwater.stages.options import SubscribeOptions
 from headwater.stages.receiver import Receiver
@@ -48,7 +48,7 @@ def test_a_subscription_from_beginning_to_end() -> None:
         ]
         (refused,) = log[4:]
         assert isinstance(refused, Cancelled)
-        assert isinstance(refused.reason, SubscriptionEnded)
+        assert isinstance(refused.reason, StageNotSubscribed)
 
     run(scenario)
 

@@ -29,8 +29,8 @@ from headwater.errors import (
     PartitionTaken,
     ProcessDown,
     ProducerDown,
+    StageNotSubscribed,
     StartFailed,
-    SubscriptionEnded,
     SubscriptionRefused,
     UnknownPartition,
 )
@@ -207,7 +207,7 @@ def test_resubscribing_replaces_and_loses_nothing() -> None:
         assert await ints.call(Sink.events) == [1, 2, 3, 4, 5]
         assert await ints.call(Sink.subscriptions) == await other.call(Taps.consumers) == [new]
         assert ints.alive
-        with pytest.raises(SubscriptionEnded):
+        with pytest.raises(StageNotSubscribed):
             await resubscribe(old, other)
         numbers.kill()
         with pytest.raises(ProducerDown):

@@ -614,8 +614,8 @@ class Process(Inbox):
         work, self._work = self._work, None
         if task is not None:
             self.node.detach(task, self.label)
-        if work is not None and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
-            work.close()  # its task was cancelled before it began
+        if work is not None:
+            _close_unstarted(work)
 
     def _fail_waiting(self) -> None:
         waiting = list(self.mailbox)
@@ -685,6 +685,15 @@ class Process(Inbox):
             except Exception:  # noqa: BLE001 - observing never harms
                 _log.exception("an observer of %s raised and was removed", self.label)
                 self.remove_observer(observer)
+
+
+def _close_unstarted(work: CoroutineType[object, object, object]) -> None:
+    """Close a coroutine whose task was cancelled before it began, and those that it was given to await."""
+    if inspect.getcoroutinestate(work) == inspect.CORO_CREATED and work.cr_frame is not None:
+        given = [value for value in work.cr_frame.f_locals.values() if type(value) is CoroutineType]
+        work.close()
+        for inner in given:
+            _close_unstarted(inner)
 
 
 def _stop(_: Server, process: Process, reason: Reason) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final, Generic, Protocol, TypeVar
 
-from headwater.errors import ProducerDown, StageError, SubscriptionEnded, SubscriptionRefused
+from headwater.errors import ProducerDown, StageError, StageNotSubscribed, SubscriptionRefused
 from headwater.runtime.exits import Reason, describe, is_abnormal
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
@@ -143,12 +143,12 @@ class Inflow(Generic[In]):
         """Cancel a subscription whose end then means nothing to the stage, and subscribe anew.
 
         Raises:
-            SubscriptionEnded: there is no such subscription, or no longer.
+            StageNotSubscribed: there is no such subscription, or no longer.
             SubscriptionRefused, ProducerDown: as `subscribe` does. The old one stays.
         """
         source = self._sources.get(old.number)
         if source is None or source.over:
-            raise SubscriptionEnded(f"{self._cell.label} has no subscription {old.number}, or no longer")
+            raise StageNotSubscribed(f"{self._cell.label} has no subscription {old.number}, or no longer")
         check_producer(producer, Pid(self._cell))
         source.replaced = source.over = True
         deliver(old.producer, Cancel(old, reason))

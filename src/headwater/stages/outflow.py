@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
-from headwater.errors import SubscriptionEnded, SubscriptionRefused
+from headwater.errors import StageNotSubscribed, SubscriptionRefused
 from headwater.runtime.exits import Exit, Reason, is_abnormal
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
@@ -138,12 +138,16 @@ class Outflow(Generic[Out]):
             self._woken = True
             deliver(Pid(self._cell), Proceed())
 
+    def send(self, deliveries: list[Delivery[Out]]) -> None:
+        """Send what the dispatcher has given by itself, not in answer to a message or an event."""
+        self._send(deliveries)
+
     # --- messages of consumers -------------------------------------------------------------------------------
 
     def _ask(self, message: Ask) -> Steps | None:
         subscription = message.subscription
         if subscription.number not in self._consumers:
-            _refuse(subscription, SubscriptionEnded(f"{self._cell.label} knows no subscription {subscription.number}"))
+            _refuse(subscription, StageNotSubscribed(f"{self._cell.label} knows no subscription {subscription.number}"))
             return None
         self._send(self.outlet.ask(subscription.number, message.demand))
         return self._supply()

@@ -78,7 +78,7 @@ class Receiver(Stage, Generic[In]):
         Events that are on their way are still handled.
 
         Raises:
-            SubscriptionEnded: there is no such subscription, or no longer. Nothing was subscribed.
+            StageNotSubscribed: there is no such subscription, or no longer. Nothing was subscribed.
             InvalidDemand, SubscriptionRefused, ProducerDown: as `subscribe_to` does. The old one stays.
         """
         return self._stage_inflow.replace(old, producer, SubscribeOptions(**terms), reason)

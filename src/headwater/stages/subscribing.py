@@ -72,7 +72,7 @@ async def resubscribe(
         terms: of the new one; see `SubscribeOptions`.
 
     Raises:
-        SubscriptionEnded: the old one has ended already. Nothing was subscribed.
+        StageNotSubscribed: the old one has ended already. Nothing was subscribed.
         InvalidDemand, SubscriptionRefused, ProducerDown, ProcessDown, DeadlineExceeded: as `subscribe` does. If the
             producer refuses, the old one has ended all the same.
     """
