@@ -7,6 +7,7 @@ docstring for why. Text is carried as JSON strings, so the stored JSON comes bac
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Final
 
 import apsw
@@ -16,7 +17,7 @@ from headwater.errors import InternalError
 from headwater.store.chain import GENESIS, ChainHead, ChainLink
 from headwater.store.model import StoredEvent
 from headwater.store.page import Page, Selection
-from headwater.store.sqlite.selecting import places
+from headwater.store.sqlite.selecting import places, positions
 
 _HEAD: Final = "(SELECT coalesce(max(position), 0) FROM events)"
 _COLUMNS: Final = """
@@ -27,17 +28,35 @@ _COLUMNS: Final = """
     json_group_array(tags), json_group_array(remaining)
 """
 _ROWS: Final = """
-    SELECT found.place AS place, events.position AS position, streams.name AS stream, events.version AS version,
+    SELECT {place} AS place, events.position AS position, streams.name AS stream, events.version AS version,
            types.name AS type, types.schema AS schema, events.data AS data, events.id AS id,
            events.recorded_at AS recorded_at, events.causation AS causation, events.correlation AS correlation,
            events.metadata AS metadata, events.tags AS tags, events.remaining AS remaining, events.hash AS hash
-    FROM ({places}) AS found CROSS JOIN events ON events.position = found.position
-    JOIN streams ON streams.id = events.stream JOIN types ON types.id = events.type
+    FROM {events}
+    JOIN streams ON streams.id = events.stream JOIN types ON types.id = events.type {where}
 """
 _PAGE: Final = f"SELECT json_array({_HEAD}, json_array({_COLUMNS})) FROM ({_ROWS})"  # noqa: S608 - constants only
 _LINKS: Final = f"SELECT json_array(json_array({_COLUMNS}), json_group_array(hex(hash))) FROM ({_ROWS})"  # noqa: S608
-_BY_POSITION: Final = "SELECT position AS place, position FROM events WHERE position > ? ORDER BY position LIMIT ?"
-_BY_ID: Final = "SELECT position AS place, position FROM events WHERE id IN (SELECT unhex(value) FROM json_each(?))"
+
+
+def _of_places(query: str, places: str) -> str:
+    """The query for events that lie at places."""
+    events = f"({places}) AS found CROSS JOIN events ON events.position = found.position"
+    return query.format(place="found.place", events=events, where="")
+
+
+def _of_log(query: str, where: str) -> str:
+    """The query for a part of the log, without a detour."""
+    return query.format(place="events.position", events="events", where=where)
+
+
+_RANGE: Final = "WHERE position > ? AND position < ? ORDER BY position {} LIMIT ?"
+_FORWARDS: Final = _of_log(_PAGE, _RANGE.format("ASC"))
+_BACKWARDS: Final = _of_log(_PAGE, _RANGE.format("DESC"))
+_CHAIN: Final = _of_log(_LINKS, "WHERE position > ? ORDER BY position LIMIT ?")
+_BY_ID: Final = _of_places(
+    _PAGE, "SELECT position AS place, position FROM events WHERE id IN (SELECT unhex(value) FROM json_each(?))"
+)
 _ENDS: Final = """
 SELECT json_group_array(position) FROM events
 WHERE position IN (SELECT value FROM json_each(?)) AND remaining = 0
@@ -63,14 +82,20 @@ _Columns = tuple[
 
 _page: Final = msgspec.json.Decoder(tuple[int, _Columns])
 _chain: Final = msgspec.json.Decoder(tuple[_Columns, list[str]])
+_tag_lists: Final = msgspec.json.Decoder(list[tuple[str, ...]])
 _integers: Final = msgspec.json.Decoder(list[int])
 _ID_BYTES: Final = 16
 
 
 def read(connection: apsw.Connection, selection: Selection, limit: int) -> Page:
     """The first events of a selection."""
-    found = places(connection, selection, limit)
-    head, columns = _page.decode(_text(connection, _PAGE.format(places=found.sql), found.values))
+    if selection.stream is None and (selection.query is None or selection.query.everything):
+        values: tuple[apsw.SQLiteValue, ...] = (*positions(selection), limit)
+        query = _BACKWARDS if selection.backwards else _FORWARDS
+    else:
+        found = places(connection, selection, limit)
+        query, values = _of_places(_PAGE, found.sql), found.values
+    head, columns = _page.decode(_text(connection, query, values))
     events = _events(columns)
     _check_order(columns[0], selection)
     return Page(events if selection.stream is None else _linked(events, columns[0], selection.stream), head)
@@ -84,7 +109,7 @@ def head(connection: apsw.Connection) -> int:
 def events_by_id(connection: apsw.Connection, ids: Iterable[bytes]) -> list[StoredEvent]:
     """Those events that have one of the ids, in no order."""
     wanted = msgspec.json.encode([one.hex() for one in ids]).decode()
-    _, columns = _page.decode(_text(connection, _PAGE.format(places=_BY_ID), (wanted,)))
+    _, columns = _page.decode(_text(connection, _BY_ID, (wanted,)))
     return _events(columns)
 
 
@@ -96,7 +121,7 @@ def ends(connection: apsw.Connection, positions: Sequence[int]) -> set[int]:
 
 def chain(connection: apsw.Connection, after: int, limit: int) -> list[ChainLink]:
     """The next events above position `after` with what is stored as their hashes."""
-    columns, hashes = _chain.decode(_text(connection, _LINKS.format(places=_BY_POSITION), (after, limit)))
+    columns, hashes = _chain.decode(_text(connection, _CHAIN, (after, limit)))
     return list(map(ChainLink, _events(columns), map(_bytes, hashes)))
 
 
@@ -126,10 +151,10 @@ def _events(columns: _Columns) -> list[StoredEvent]:
             data,
             _split(ids or ""),
             times,
-            map(_bytes, causations),
-            map(_bytes, correlations),
+            _all_bytes(causations),
+            _all_bytes(correlations),
             metadata,
-            map(_tags, tags),
+            _all_tags(tags),
             remaining,
         )
     )
@@ -159,5 +184,18 @@ def _bytes(text: str | None) -> bytes | None:
     return bytes.fromhex(text) if text else None
 
 
-def _tags(text: str | None) -> tuple[str, ...]:
-    return msgspec.json.decode(text, type=tuple[str, ...]) if text else ()
+def _all_bytes(texts: list[str | None]) -> Iterable[bytes | None]:
+    return map(_bytes, texts) if any(texts) else repeat(None)
+
+
+def _all_tags(texts: list[str | None]) -> Iterable[tuple[str, ...]]:
+    """Decoded all at once, each distinct text only once."""
+    distinct = list({text for text in texts if text})
+    if not distinct:
+        return repeat(())
+    found: dict[str | None, tuple[str, ...]] = dict(zip(distinct, _decode_tags(distinct), strict=True))
+    return [found.get(text, ()) for text in texts]
+
+
+def _decode_tags(texts: list[str]) -> list[tuple[str, ...]]:
+    return _tag_lists.decode(f"[{','.join(texts)}]")
