@@ -38,6 +38,11 @@ from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Und
 from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
 from headwater.store.stream import Snapshot, StreamInfo
+from headwater.store.subscription import Subscription
+from headwater.store.subscription_info import SubscriptionInfo
+from headwater.store.subscription_options import SubscriptionOptions
+from headwater.store.subscription_process import EventsArrived, ProcessSubscription, Subscribed, SubscriptionEnded
+from headwater.store.subscription_start import Start
 from headwater.tables.table import Table
 from headwater.types import Position, Version
 
@@ -59,6 +64,7 @@ __all__ = [
     "Event",
     "EventQuery",
     "EventStore",
+    "EventsArrived",
     "Exit",
     "Exited",
     "Expected",
@@ -70,6 +76,7 @@ __all__ = [
     "PartitionSupervisor",
     "Pid",
     "Position",
+    "ProcessSubscription",
     "ProcessWorkers",
     "Projection",
     "PubSub",
@@ -80,9 +87,15 @@ __all__ = [
     "RestForOne",
     "Shutdown",
     "Snapshot",
+    "Start",
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",
+    "Subscribed",
+    "Subscription",
+    "SubscriptionEnded",
+    "SubscriptionInfo",
+    "SubscriptionOptions",
     "Supervisor",
     "System",
     "Table",

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from functools import partial
 from typing import Final
 
 from headwater.clock import Clock
@@ -137,9 +138,14 @@ def _microseconds(seconds: float) -> int:
     return round(seconds * 1_000_000)
 
 
+def _wake(woken: asyncio.Future[None]) -> None:
+    if not woken.done():
+        woken.set_result(None)
+
+
 async def _sleep(clock: Clock, seconds: float) -> None:
     woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = clock.call_later(seconds, lambda: woken.done() or woken.set_result(None))
+    timer = clock.call_later(seconds, partial(_wake, woken))
     try:
         await woken
     finally:

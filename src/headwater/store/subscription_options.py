@@ -17,7 +17,6 @@ PartitionKey = Callable[[StoredEvent], Hashable]
 """Tells the key of an event: events of one key are handled in order, whoever handles them."""
 
 
-
 class SubscriptionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a named subscription works. All its consumers in one store share it.
 

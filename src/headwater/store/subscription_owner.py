@@ -153,23 +153,24 @@ class SubscriptionOwner:
 
     def begin_close(self, error: HeadwaterError | None = None) -> None:
         """Like `close`, without waiting."""
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(error), name="headwater-subscription")
+        if self._closing is not None:
+            return
+        self._unwatch()
+        self._renewal.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        for receiver in tuple(self._receivers.values()):
+            receiver.end(error)
+        self._closing = asyncio.get_running_loop().create_task(self._close(), name="headwater-subscription")
 
     def lose(self, error: HeadwaterError) -> None:
         """End without writing anything: somebody else has the subscription."""
         self.machine.lose()
         self.begin_close(error)
 
-    async def _close(self, error: HeadwaterError | None) -> None:
-        self._unwatch()
-        self._renewal.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
-        for receiver in self._receivers.values():
-            receiver.end(error)
+    async def _close(self) -> None:
         try:
-            if self._writing is not None:
+            while self._writing is not None:
                 await self._writing
             for output in self.machine.close():
                 if isinstance(output, Release):

@@ -268,31 +268,35 @@ class Schedule(RuleBasedStateMachine):
             case "full":
                 assert any(self.in_flight.values())
 
+    def do_everything(self) -> None:
+        """What the machine waits for happens."""
+        if self.bell:
+            self.wake()
+        if self.reading is not None and self.snapshot is None:
+            self.read()
+        if self.snapshot is not None:
+            self.page_arrives()
+        for consumer, events in self.in_flight.items():
+            if events:
+                self.mark(consumer, given := list(events))
+                self.obey(self.machine.acknowledge(consumer, given))
+        if self.writing is not None:
+            self.written()
+        if self.timer:
+            self.time_passes()
+
     def teardown(self) -> None:
         """From wherever it is: who keeps doing what the machine wants gets everything."""
         if not hasattr(self, "machine"):
             return
         self.join()
         for _ in range(10 * len(self.log) + 20):
-            if self.bell:
-                self.wake()
-            if self.reading is not None and self.snapshot is None:
-                self.read()
-            if self.snapshot is not None:
-                self.page_arrives()
-            for consumer, events in self.in_flight.items():
-                if events:
-                    self.mark(consumer, given := list(events))
-                    self.obey(self.machine.acknowledge(consumer, given))
-            if self.writing is not None:
-                self.written()
-            if self.timer:
-                self.time_passes()
+            self.do_everything()
         assert {entry.place for entry in self.log if entry.wanted} <= self.acknowledged
         assert self.machine.phase == "live"
         assert self.machine.floor == self.durable == len(self.log)
 
 
 @pytest.mark.row("BS-13", "ES-12", "ES-14", "ES-15", "ES-16", "ES-19", "BG-01")
-class TestSchedule(Schedule.TestCase):  # type: ignore[name-defined, misc]  # hypothesis makes it
+class TestSchedule(Schedule.TestCase):  # type: ignore[misc, valid-type]  # hypothesis makes it
     settings = settings(max_examples=100, stateful_step_count=60, deadline=None)

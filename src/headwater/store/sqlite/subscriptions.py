@@ -25,7 +25,7 @@ INSERT OR REPLACE INTO subscriptions (name, stream, place, token, owner, expires
 _SAVE: Final = "UPDATE subscriptions SET place = max(place, ?1), owner = iif(?2, owner, ''), expires_at = ?2 "
 _OWNED: Final = "WHERE name = ?3 AND token = ?4 RETURNING 1"
 _DELETE: Final = "DELETE FROM subscriptions WHERE name = ?"
-_TOKEN: Final = "UPDATE subscription_tokens SET last = last + 1 RETURNING last"
+_COUNT_ON: Final = "UPDATE subscription_tokens SET last = last + 1 RETURNING last"
 
 _Row = tuple[str, str | None, int, int, str, int]
 _T_co = TypeVar("_T_co", covariant=True)
@@ -132,5 +132,5 @@ def _changeable(connection: apsw.Connection, name: str, now: int, *, force: bool
 
 
 def _next_token(connection: apsw.Connection) -> int:
-    [(token,)] = connection.execute(_TOKEN).fetchall()
+    [(token,)] = connection.execute(_COUNT_ON).fetchall()
     return msgspec.convert(token, int)
