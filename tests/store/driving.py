@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec
 
@@ -148,7 +149,13 @@ class Child:
         return lines
 
     def _rest(self) -> list[str]:
-        out, _ = self._process.communicate()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with self._process.stdout as stdout:
+            out = stdout.read()  # `communicate` would lose what `readline` has read ahead
+        self._process.wait()
         return out.split("\n")[:-1]  # a line that was cut off doesn't count
 
     def __enter__(self) -> "Child":
@@ -157,4 +164,5 @@ class Child:
     def __exit__(self, *error: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+        if self._process.stdout is not None and not self._process.stdout.closed:
+            self._rest()
