@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from operator import attrgetter
 from typing import Final, Literal, overload
 
 from headwater.clock import Clock
@@ -169,8 +170,8 @@ class SubscribingStore(FollowingStore):
         )
         entry = _checked(Entry(options, start_from, wait))
         if raw:
-            return Subscription[StoredEvent](self._subscriptions, entry, _same)
-        return Subscription[Recorded](self._subscriptions, entry, self._converter(undecodable))
+            return Subscription[StoredEvent](self._subscriptions, entry, _same, _same)
+        return Subscription[Recorded](self._subscriptions, entry, self._converter(undecodable), attrgetter("stored"))
 
     async def subscribe_process(
         self,

@@ -37,9 +37,17 @@ class Subscription(Generic[T]):
         owners: the store's subscriptions.
         entry: which one, and how.
         convert: makes of a stored event what is given.
+        stored: the reverse.
     """
 
-    def __init__(self, owners: SubscriptionOwners, entry: Entry, convert: Callable[[StoredEvent], T]) -> None:
+    def __init__(
+        self,
+        owners: SubscriptionOwners,
+        entry: Entry,
+        convert: Callable[[StoredEvent], T],
+        stored: Callable[[T], StoredEvent],
+    ) -> None:
+        self._stored: Final[Callable[[T], StoredEvent]] = stored
         self._owners: Final = owners
         self._entry: Final = entry
         self._convert: Final[Callable[[StoredEvent], T]] = convert
@@ -105,6 +113,7 @@ class Subscription(Generic[T]):
         """
         queue = self._queue
         while True:
+            await asyncio.sleep(0)  # let the next page be read while this one is worked on
             if not queue:
                 try:
                     await self._wait()
@@ -143,7 +152,7 @@ class Subscription(Generic[T]):
             NotDelivered, AlreadyAcknowledged, SubscriptionLost, SubscriptionClosed: see `ack`.
         """
         member = self._joined()
-        member.owner.acknowledge_up_to(member.number, stored(event))
+        member.owner.acknowledge_up_to(member.number, self._stored(event))
 
     async def flush(self) -> None:
         """Wait until what is acknowledged is written down, as far as no event before it is outstanding.
@@ -183,7 +192,7 @@ class Subscription(Generic[T]):
 
     def _acknowledge(self, events: Sequence[T]) -> None:
         member = self._joined()
-        member.owner.acknowledge(member.number, [stored(event) for event in events])
+        member.owner.acknowledge(member.number, list(map(self._stored, events)))
 
     def _joined(self) -> Membership:
         self._raise_if_over()
@@ -196,8 +205,3 @@ class Subscription(Generic[T]):
             raise self._error
         if self._entered and self._ended and self._member is None:
             raise SubscriptionClosed(f"subscription {self.name!r} was left")
-
-
-def stored(event: Recorded | StoredEvent) -> StoredEvent:
-    """The event as it lies in the log."""
-    return event.stored if isinstance(event, Recorded) else event

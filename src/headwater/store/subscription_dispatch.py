@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
-from typing import Final, Generic, NamedTuple, TypeVar
+from operator import itemgetter
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from headwater.store.subscription_output import Deliver
 
 E = TypeVar("E")
 
 
-class Item(NamedTuple, Generic[E]):
-    """An event on its way to a consumer.
+Item: TypeAlias = tuple[int, Hashable, E]
+"""An event on its way to a consumer: where it lies, its key (None where there are no keys), the event."""
 
-    Attributes:
-        place: where it lies.
-        key: events of one key are delivered in order; None where there are no keys.
-        event: the event.
-    """
-
-    place: int
-    key: Hashable
-    event: E
+place_in: Final[Callable[[Item[Any]], int]] = itemgetter(0)
+event_in: Final[Callable[[Item[Any]], Any]] = itemgetter(2)
 
 
 class _Consumer(Generic[E]):
@@ -44,6 +38,10 @@ class _Consumer(Generic[E]):
     def take(self, item: Item[E]) -> None:
         self.in_flight[item[0]] = item
         self.fresh.append(item[2])
+
+    def take_many(self, items: Sequence[Item[E]]) -> None:
+        self.in_flight.update(zip(map(place_in, items), items, strict=True))
+        self.fresh.extend(map(event_in, items))
 
 
 class Dispatch(Generic[E]):
@@ -91,10 +89,10 @@ class Dispatch(Generic[E]):
         """A consumer has gone; what it had not acknowledged waits again."""
         left = self._consumers.pop(consumer)
         for item in chain(left.in_flight.values(), left.backlog):
-            self._owners.pop(item.key, None)
+            self._owners.pop(item[1], None)
         self._backlogged -= len(left.backlog)
         if left.in_flight or left.backlog:
-            self._pending = deque(sorted(chain(left.in_flight.values(), left.backlog, self._pending), key=_place))
+            self._pending = deque(sorted(chain(left.in_flight.values(), left.backlog, self._pending), key=place_in))
 
     def add(self, items: Iterable[Item[E]]) -> None:
         """Events were read: they come behind all others."""
@@ -112,7 +110,7 @@ class Dispatch(Generic[E]):
                 del in_flight[place]
             return
         for place in places:
-            self._free(in_flight.pop(place).key)
+            self._free(in_flight.pop(place)[1])
 
     def deliver(self) -> list[Deliver[E]]:
         """Deal out what there is room for."""
@@ -130,8 +128,8 @@ class Dispatch(Generic[E]):
         """The same as `_deal` for one consumer and no keys, without looking for a consumer each time."""
         pending = self._pending
         for consumer in self._consumers.values():
-            for _ in range(min(len(pending), self._room - len(consumer.in_flight))):
-                consumer.take(pending.popleft())
+            count = min(len(pending), self._room - len(consumer.in_flight))
+            consumer.take_many([pending.popleft() for _ in range(count)])
 
     def _serve_backlogs(self) -> None:
         for consumer in self._consumers.values():
@@ -182,7 +180,3 @@ class Dispatch(Generic[E]):
 
 
 _NOBODY: Final = (None, 0)
-
-
-def _place(item: Item[E]) -> int:
-    return item[0]

@@ -15,13 +15,13 @@ Events are opaque: two functions tell their places and keys.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
 
 from headwater.errors import AlreadyAcknowledged, NotDelivered
-from headwater.store.subscription_dispatch import Dispatch, Item
+from headwater.store.subscription_dispatch import Dispatch, Item, event_in
 from headwater.store.subscription_output import (
     Abandon,
     Deliver,
@@ -49,7 +49,7 @@ class Limits(msgspec.Struct, frozen=True):
     Attributes:
         unacknowledged: how many events a consumer may have without having acknowledged them.
         checkpoint_every: a checkpoint is written after so many acknowledgements.
-        page: how many events are read at a time. At most one and a half times as many wait to be delivered.
+        page: how many events are read at a time. At most twice as many wait to be delivered.
         window: see `WINDOW`.
     """
 
@@ -249,7 +249,7 @@ class SubscriptionMachine(Generic[E]):
 
     def _items(self, events: Sequence[E]) -> list[Item[E]]:
         keys: Iterable[Hashable] = [None] * len(events) if self._key_of is None else list(map(self._key_of, events))
-        return list(map(Item, map(self._place_of, events), keys, events))
+        return list(zip(map(self._place_of, events), keys, events, strict=True))
 
     def _go_on(self) -> list[Output[E]]:
         if self._ended:
@@ -267,14 +267,14 @@ class SubscriptionMachine(Generic[E]):
     @property
     def _has_room(self) -> bool:
         limits = self._limits
-        return self._dispatch.waiting * 2 <= limits.page and self._progress.width < limits.window
+        return self._dispatch.waiting <= limits.page and self._progress.width < limits.window
 
     def _check(self, consumer: int, places: Sequence[int], events: Sequence[E]) -> None:
         delivered = self._dispatch.delivered(consumer)
-        for place, event in zip(places, events, strict=True):
-            item = delivered.get(place)
-            if item is None or (item[2] is not event and item[2] != event):
-                self._refuse(place)
+        items = [item for item in map(delivered.get, places) if item is not None]
+        if list(map(event_in, items)) != list(events):
+            wrong = (place for place, event in zip(places, events, strict=True) if not _has(delivered, place, event))
+            self._refuse(next(wrong))
         if len(set(places)) != len(places):
             raise AlreadyAcknowledged("an event stands twice in one acknowledgement")
 
@@ -300,3 +300,8 @@ class SubscriptionMachine(Generic[E]):
         elif not self._timer_runs:
             self._timer_runs = True
             yield StartTimer()
+
+
+def _has(delivered: Mapping[int, Item[E]], place: int, event: E) -> bool:
+    item = delivered.get(place)
+    return item is not None and item[2] == event

@@ -10,7 +10,6 @@ import msgspec
 from headwater.errors import HeadwaterError, SubscriptionClosed
 from headwater.runtime.pid import Pid
 from headwater.store.model import Recorded, StoredEvent
-from headwater.store.subscription import stored
 from headwater.store.subscription_owners import Membership, SubscriptionOwners
 
 
@@ -91,7 +90,7 @@ class ProcessSubscription:
             NotDelivered, AlreadyAcknowledged, SubscriptionClosed: see `ack`.
         """
         member = self._joined()
-        member.owner.acknowledge(member.number, [stored(event) for event in events])
+        member.owner.acknowledge(member.number, [event.stored for event in events])
 
     def ack_up_to(self, event: Recorded) -> None:
         """Say that an event is done, and all that were delivered to this process before it.
@@ -100,7 +99,7 @@ class ProcessSubscription:
             NotDelivered, AlreadyAcknowledged, SubscriptionClosed: see `ack`.
         """
         member = self._joined()
-        member.owner.acknowledge_up_to(member.number, stored(event))
+        member.owner.acknowledge_up_to(member.number, event.stored)
 
     async def leave(self) -> None:
         """Get no more events; the last consumer waits until the checkpoint is written. Harmless when it has left."""

@@ -51,7 +51,11 @@ class Progress:
     def acknowledge(self, places: Iterable[int]) -> None:
         """Events are done, in any order."""
         waiting, done = self._open, self._done
-        done.update(places)
+        for place in places:
+            if waiting[0] == place:  # the most frequent case
+                waiting.popleft()
+            else:
+                done.add(place)
         while waiting and waiting[0] in done:
             done.remove(waiting.popleft())
 
