@@ -248,7 +248,10 @@ class SubscriptionMachine(Generic[E]):
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _items(self, events: Sequence[E]) -> list[Item[E]]:
-        keys: Iterable[Hashable] = [None] * len(events) if self._key_of is None else list(map(self._key_of, events))
+        keys: tuple[Hashable, ...] = (None,) * len(events)
+        if self._key_of is not None:
+            keys = tuple(map(self._key_of, events))
+            hash(keys)  # raises now if one of them can't be a key
         return list(zip(map(self._place_of, events), keys, events, strict=True))
 
     def _go_on(self) -> list[Output[E]]:

@@ -6,12 +6,13 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from headwater.clock import Clock
-from headwater.errors import SubscriptionTaken
-from headwater.store.subscription_adapter import Claim, SubscriptionAdapter
+from headwater.errors import StoreError, SubscriptionTaken
+from headwater.store.subscription_adapter import Checkpoint, Claim, SubscriptionAdapter
 
 _RETRY_SECONDS: Final = 1.0
 _RENEWALS: Final = 3
@@ -85,7 +86,7 @@ class Lease:
             began, now = clock.monotonic(), _now(clock)
             claim = Claim(name, stream, start, _owner(), now, now + _microseconds(seconds))
             try:
-                kept = await adapter.claim(claim)
+                kept = await _claim(adapter, claim)
             except SubscriptionTaken as taken:
                 pause = min(_RETRY_SECONDS, max((taken.expires_at - now) / 1_000_000, 0.001))
                 if patience is not None:
@@ -124,6 +125,18 @@ class Lease:
             SubscriptionLost, StoreClosed, StorageFailed: like `save`.
         """
         await self._adapter.release(self.name, self.token, place)
+
+
+async def _claim(adapter: SubscriptionAdapter, claim: Claim) -> Checkpoint:
+    """Claim; a caller that is cancelled meanwhile gives back what it got."""
+    claiming = asyncio.ensure_future(adapter.claim(claim))
+    try:
+        return await asyncio.shield(claiming)
+    except asyncio.CancelledError:
+        with suppress(StoreError):
+            kept = await claiming
+            await adapter.release(kept.name, kept.token, kept.place)
+        raise
 
 
 def _owner() -> str:

@@ -9,7 +9,14 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from headwater.clock import Timer
-from headwater.errors import HeadwaterError, StoreError, SubscriptionError, SubscriptionLost, TooManyConsumers
+from headwater.errors import (
+    HeadwaterError,
+    StoreError,
+    SubscriptionClosed,
+    SubscriptionError,
+    SubscriptionLost,
+    TooManyConsumers,
+)
 from headwater.store.following import FollowingStore
 from headwater.store.model import StoredEvent
 from headwater.store.page import Selection
@@ -129,13 +136,14 @@ class SubscriptionOwner:
 
         Raises:
             SubscriptionLost: somebody else has the subscription.
-            StoreClosed, StorageFailed: it could not be written.
+            SubscriptionClosed: it has ended meanwhile.
+            StorageFailed: it could not be written.
         """
         wanted = self.machine.floor
         while self.machine.checkpoint < wanted:
             self._obey(self.machine.checkpoint_due())
             if self._writing is None:
-                raise SubscriptionLost(f"subscription {self.options.name!r} has ended")
+                raise SubscriptionClosed(f"subscription {self.options.name!r} has ended")
             await asyncio.shield(self._writing)
             if self._write_error is not None:
                 raise self._write_error

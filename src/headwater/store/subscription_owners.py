@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
-from headwater.errors import StoreClosed, SubscriptionLost
+from headwater.errors import StoreClosed, StoreError, SubscriptionLost
 from headwater.store.following import FollowingStore
 from headwater.store.subscription_lease import Lease
 from headwater.store.subscription_options import SubscriptionOptions
@@ -113,6 +114,8 @@ class SubscriptionOwners:
             wait=entry.wait,
         )
         if self._closed:
+            with suppress(StoreError):
+                await lease.release(lease.place)
             raise StoreClosed(f"{store.location}: the store is closed")
         owner = self._owners[options.name] = SubscriptionOwner(store, options, lease, self._forget)
         return owner

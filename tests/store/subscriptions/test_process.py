@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 import msgspec
 import pytest
 
 from headwater import (
+    Child,
     Down,
+    DynamicSupervisor,
     EventsArrived,
     EventStore,
     GenServer,
@@ -161,6 +164,39 @@ async def test_the_last_process_that_dies_gives_the_lease_back() -> None:
         await store.subscribe_process(pid, OPTIONS)  # dead already
         while (await info_of(store)).owner is not None:
             await asyncio.sleep(0)
+
+
+class Faithful(Mailer):
+    """Subscribes by itself, and dies of one event the first time."""
+
+    async def init(self, store: EventStore, fail: list[int]) -> None:  # type: ignore[override]
+        super().init()
+        self.fail = fail
+        await store.subscribe_process(self.pid, OPTIONS)
+
+    def handle_info(self, message: object) -> None:
+        super().handle_info(message)
+        if isinstance(message, EventsArrived):
+            for event in message.events:
+                if event.position in self.fail:
+                    self.fail.remove(event.position)
+                    raise RuntimeError("on purpose")
+                message.subscription.ack(event)
+
+
+@pytest.mark.row("ES-13", "BG-01")
+@scenario
+async def test_a_supervised_process_that_dies_of_an_event_gets_it_again() -> None:
+    logging.disable(logging.CRITICAL)
+    async with await store_with(*"ssssss") as store, System("test") as system:
+        supervisor = await system.start(DynamicSupervisor)
+        child = Child(Faithful, store, [2], name="mailer", restart="permanent")
+        await supervisor.call(DynamicSupervisor.start_child, child)
+        while (await info_of(store)).unacknowledged or system.whereis("mailer") is None:
+            await asyncio.sleep(0)
+        while await positions(system.named(Faithful, "mailer"), 5) != [2, 3, 4, 5, 6]:
+            await asyncio.sleep(0)
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.row("ES-14")

@@ -408,6 +408,40 @@ class SubscriptionsSuite(StoreSuite):
 
     @pytest.mark.row("ES-17")
     @on_store
+    async def test_who_gives_up_waiting_leaves_no_lease(self, store: EventStore) -> None:
+        for turns in range(8):
+            entering = asyncio.ensure_future(store.subscription("mailer").__aenter__())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            entering.cancel()
+            await asyncio.gather(entering, return_exceptions=True)
+            if not entering.cancelled():
+                await entering.result().__aexit__(None, None, None)
+            found = await store.subscription_info("mailer")
+            assert found is None or found.owner is None
+
+    @pytest.mark.row("ES-12")
+    @on_store
+    async def test_a_key_that_cannot_be_told_ends_the_subscription(self, store: EventStore) -> None:
+        await fill(store, 3)
+
+        def key(event: StoredEvent) -> object:
+            if event.position == 2:
+                raise LookupError("on purpose")
+            return event.stream
+
+        async with store.subscription("mailer", partition_by=key) as events:
+            with pytest.raises(SubscriptionError, match="LookupError: on purpose"):
+                await anext(events)
+        async with store.subscription("mailer", partition_by=lambda event: [event.stream]) as events:  # type: ignore[arg-type,return-value]
+            with pytest.raises(SubscriptionError, match="unhashable"):
+                await anext(events)
+        assert (await info_of(store)).checkpoint == 0
+        async with store.subscription("mailer") as events:
+            assert await take(events, 3) == [1, 2, 3]
+
+    @pytest.mark.row("ES-17")
+    @on_store
     async def test_tokens(self, store: EventStore) -> None:
         kept = store.adapter.subscriptions
         first = await kept.claim(Claim("x", None, 7, "one", now=100, expires_at=200))
