@@ -16,6 +16,9 @@ from headwater.store.subscription_owners import Entry, Membership, SubscriptionO
 
 T = TypeVar("T", bound=Recorded | StoredEvent)
 
+TURN: Final = 50
+"""After so many events the event loop gets a turn, even if the consumer never waits for anything."""
+
 
 class Subscription(Generic[T]):
     """One consumer of a named subscription. Made by `EventStore.subscription`; can be entered once.
@@ -54,6 +57,7 @@ class Subscription(Generic[T]):
         self._queue: Final[deque[StoredEvent]] = deque()
         self._arrived: Final = asyncio.Event()
         self._member: Membership | None = None
+        self._asked = 0
         self._entered = False
         self._ended = False
         self._error: HeadwaterError | None = None
@@ -99,6 +103,9 @@ class Subscription(Generic[T]):
             SubscriptionClosed: the block was left.
             StorageFailed: the log could not be read.
         """
+        self._asked += 1
+        if self._asked % TURN == 0:
+            await asyncio.sleep(0)
         if not self._queue:
             await self._wait()
         event = self._convert(self._queue[0])

@@ -23,8 +23,9 @@ async def consume(path: str, seed: str, consumers: str) -> None:
 
 
 async def _append(store: EventStore) -> None:
+    """Faster than it is consumed: what was read is always ahead of what is acknowledged."""
     for number in range(1_000_000):
-        await store.append(f"s-{number % 5}", [Deposited(number)] * (1 + number % 3))
+        await store.append(f"s-{number % 5}", [Deposited(number)] * 50)
 
 
 async def _consume(store: EventStore, rng: random.Random, consumers: int) -> None:

@@ -139,6 +139,17 @@ class Schedule(RuleBasedStateMachine):
         self.reading = self.snapshot = None
         self.obey(self.machine.page(page, covered, more=more))
 
+    @rule()
+    def read_on(self) -> None:
+        """What is under way at the log comes about: some schedules get far."""
+        for _ in range(3):
+            if self.bell:
+                self.wake()
+            if self.reading is not None and self.snapshot is None:
+                self.read()
+            if self.snapshot is not None:
+                self.page_arrives()
+
     @precondition(lambda self: len(self.in_flight) < 4)
     @rule()
     def join(self) -> None:
@@ -152,6 +163,18 @@ class Schedule(RuleBasedStateMachine):
         consumer = data.draw(st.sampled_from(sorted(self.in_flight)))
         del self.in_flight[consumer]
         self.obey(self.machine.leave(consumer))
+
+    @precondition(lambda self: any(self.in_flight.values()))
+    @rule(data=st.data(), first=st.booleans())
+    def replace(self, data: st.DataObject, first: bool) -> None:
+        """Somebody who has events leaves, and somebody else comes, before that or after it."""
+        consumer = data.draw(st.sampled_from([number for number, events in self.in_flight.items() if events]))
+        if first:
+            self.join()
+        del self.in_flight[consumer]
+        self.obey(self.machine.leave(consumer))
+        if not first:
+            self.join()
 
     @precondition(lambda self: any(self.in_flight.values()))
     @rule(data=st.data())
@@ -270,12 +293,7 @@ class Schedule(RuleBasedStateMachine):
 
     def do_everything(self) -> None:
         """What the machine waits for happens."""
-        if self.bell:
-            self.wake()
-        if self.reading is not None and self.snapshot is None:
-            self.read()
-        if self.snapshot is not None:
-            self.page_arrives()
+        self.read_on()
         for consumer, events in self.in_flight.items():
             if events:
                 self.mark(consumer, given := list(events))
@@ -299,4 +317,4 @@ class Schedule(RuleBasedStateMachine):
 
 @pytest.mark.row("BS-13", "ES-12", "ES-14", "ES-15", "ES-16", "ES-19", "BG-01")
 class TestSchedule(Schedule.TestCase):  # type: ignore[misc, valid-type]  # hypothesis makes it
-    settings = settings(max_examples=100, stateful_step_count=60, deadline=None)
+    settings = settings(max_examples=250, stateful_step_count=60, deadline=None)

@@ -47,6 +47,9 @@ class Mailer(GenServer):
     def watch(self, pid: Pid[object]) -> None:
         self.monitor(pid)
 
+    async def hold(self, go_on: asyncio.Event) -> None:
+        await go_on.wait()
+
     def history(self) -> list[object]:
         return list(self.messages)
 
@@ -204,11 +207,20 @@ async def test_a_supervised_process_that_dies_of_an_event_gets_it_again() -> Non
 async def test_events_find_room_in_a_full_mailbox() -> None:
     async with await store_with(*"sss") as store, System("test") as system:
         pid = await system.start(Mailer, capacity=1)
+        go_on = asyncio.Event()
+        pid.cast(Mailer.hold, go_on)
+        await asyncio.sleep(0)
         pid.send("full")
-        await store.subscribe_process(pid, OPTIONS)
-        while pid.process.mailbox or not (await pid.call(Mailer.positions)):
+        subscription = await store.subscribe_process(pid, OPTIONS)
+        while (await info_of(store)).unacknowledged < 3:
             await asyncio.sleep(0)
-        assert await pid.call(Mailer.positions) == [1, 2, 3]
+        pid.send("dropped")
+        go_on.set()
+        while len(pid.process.mailbox):
+            await asyncio.sleep(0)
+        full, subscribed, arrived = await pid.call(Mailer.history)
+        assert (full, subscribed) == ("full", Subscribed(subscription))
+        assert isinstance(arrived, EventsArrived)
 
 
 @pytest.mark.row("ES-13", "ES-21")

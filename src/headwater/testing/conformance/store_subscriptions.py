@@ -250,6 +250,16 @@ class SubscriptionsSuite(StoreSuite):
             await events.ack(kept)
             assert await take(events, 1) == [3]
 
+    @on_store
+    async def test_a_consumer_that_never_waits_lets_others_run(self, store: EventStore) -> None:
+        await fill(store, 2_000)
+        async with store.subscription("mailer", max_unacknowledged=10, checkpoint_every=100) as events:
+            async for event in events:
+                await events.ack(event)
+                if event.position == 1_900:
+                    break
+            assert (await info_of(store)).checkpoint > 0
+
     # --- checkpoints ---------------------------------------------------------------------------------------------
 
     @pytest.mark.row("ES-16")
