@@ -11,7 +11,7 @@ from typing import Final, Generic, Self, TypeVar
 
 from headwater.errors import HeadwaterError, SubscriptionClosed, SubscriptionError
 from headwater.store.model import Recorded, StoredEvent
-from headwater.store.subscription_fsm import Phase
+from headwater.store.subscription_limits import Phase
 from headwater.store.subscription_owners import Entry, Membership, SubscriptionOwners
 
 T = TypeVar("T", bound=Recorded | StoredEvent)

@@ -18,10 +18,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final, Generic, Literal, TypeVar
 
-import msgspec
-
 from headwater.errors import AlreadyAcknowledged, NotDelivered
 from headwater.store.subscription_dispatch import Dispatch, Item, event_in
+from headwater.store.subscription_limits import Limits, Phase
 from headwater.store.subscription_output import (
     Abandon,
     Deliver,
@@ -34,29 +33,6 @@ from headwater.store.subscription_output import (
 from headwater.store.subscription_progress import Progress
 
 E = TypeVar("E")
-
-Phase = Literal["catching up", "live", "full", "idle", "closed", "lost"]
-"""`catching up`: reads what the log holds. `live`: has read it all, and waits for more. `full`: waits for consumers to
-acknowledge. `idle`: has no consumer. `closed`, `lost`: ended, in good order or because somebody else owns it."""
-
-WINDOW: Final = 10_000
-"""How many events may lie between the oldest unacknowledged one and the last one read."""
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """The machine's numbers, all at least 1.
-
-    Attributes:
-        unacknowledged: how many events a consumer may have without having acknowledged them.
-        checkpoint_every: a checkpoint is written after so many acknowledgements.
-        page: how many events are read at a time. At most twice as many wait to be delivered.
-        window: see `WINDOW`.
-    """
-
-    unacknowledged: int = 100
-    checkpoint_every: int = 100
-    page: int = 1_000
-    window: int = WINDOW
 
 
 class SubscriptionMachine(Generic[E]):

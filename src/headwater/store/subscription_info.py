@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from headwater.store.subscription_fsm import Phase
+from headwater.store.subscription_limits import Phase
 
 
 class SubscriptionInfo(msgspec.Struct, frozen=True):

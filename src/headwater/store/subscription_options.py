@@ -11,7 +11,7 @@ from headwater.store.model import StoredEvent
 from headwater.store.naming import LONGEST
 from headwater.store.query import EventQuery
 from headwater.store.reading import PAGE
-from headwater.store.subscription_fsm import WINDOW, Limits
+from headwater.store.subscription_limits import WINDOW, Limits
 
 PartitionKey = Callable[[StoredEvent], Hashable]
 """Tells the key of an event: events of one key are handled in order, whoever handles them."""

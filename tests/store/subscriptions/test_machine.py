@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from headwater.errors import AlreadyAcknowledged, NotDelivered
-from headwater.store.subscription_fsm import Limits, SubscriptionMachine
+from headwater.store.subscription_fsm import SubscriptionMachine
+from headwater.store.subscription_limits import Limits
 from headwater.store.subscription_output import Abandon, Deliver, Output, Read, Release, StartTimer, WriteCheckpoint
 
 

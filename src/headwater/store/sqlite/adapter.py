@@ -203,7 +203,9 @@ class SqliteAdapter:
         """Forget one snapshot of the stream, or all."""
         await self.change(lambda connection, _: snapshots.delete(connection, stream, key))
 
-    async def change(self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = ()) -> _T:
+    async def change(
+        self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = (), *, quiet: bool = False
+    ) -> _T:
         """Have the writer change something in its next transaction, in order with appends; wait until it is durable.
 
         For tables that this backend keeps besides events. A caller that is cancelled leaves it to happen.
@@ -211,11 +213,12 @@ class SqliteAdapter:
         Args:
             run: see `Task`.
             streams: the streams that it will ask the draft for.
+            quiet: see `Task`.
 
         Raises:
             StoreClosed, StoreReadOnly, StorageFailed, StorageFull: like appends; and what `run` raises.
         """
-        task = Task(run, streams, self._loop.create_future())
+        task = Task(run, streams, self._loop.create_future(), quiet=quiet)
         while True:
             await self.room()
             with suppress(StoreOverloaded):
@@ -274,7 +277,7 @@ class SqliteAdapter:
         for work, outcome in answers:
             future: asyncio.Future[Any] = work.answer
             failed = isinstance(outcome, HeadwaterError)
-            committed = committed or not failed
+            committed = committed or not (failed or (isinstance(work, Task) and work.quiet))
             if future.done():
                 continue  # its caller was cancelled
             if isinstance(outcome, HeadwaterError):

@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 class Changing(Protocol):
     """`SqliteAdapter.change`."""
 
-    def __call__(self, run: Callable[[apsw.Connection, Draft], _T], /) -> Coroutine[object, object, _T]:
+    def __call__(self, run: Callable[[apsw.Connection, Draft], _T], /, *, quiet: bool) -> Coroutine[object, object, _T]:
         """Have the writer run it in its next transaction."""
 
 
@@ -62,15 +62,15 @@ class SqliteSubscriptions:
 
     async def claim(self, claim: Claim) -> Checkpoint:
         """Make the claimant the owner."""
-        return await self._change(lambda connection, _: _claim(connection, claim))
+        return await self._change(lambda connection, _: _claim(connection, claim), quiet=True)
 
     async def save(self, name: str, token: int, place: int, expires_at: int) -> None:
         """Raise the checkpoint and renew the lease."""
-        await self._change(lambda connection, _: _save(connection, name, token, place, expires_at))
+        await self._change(lambda connection, _: _save(connection, name, token, place, expires_at), quiet=True)
 
     async def release(self, name: str, token: int, place: int) -> None:
         """Raise the checkpoint and end the lease."""
-        await self._change(lambda connection, _: _save(connection, name, token, place, 0))
+        await self._change(lambda connection, _: _save(connection, name, token, place, 0), quiet=True)
 
     async def reset(self, name: str, place: int, now: int, *, force: bool) -> Checkpoint:
         """Set the checkpoint."""
@@ -79,7 +79,7 @@ class SqliteSubscriptions:
             kept = _changeable(connection, name, now, force=force)
             return _put(connection, Checkpoint(name, kept.stream, place, _next_token(connection)))
 
-        return await self._change(run)
+        return await self._change(run, quiet=True)
 
     async def delete(self, name: str, now: int, *, force: bool) -> None:
         """Forget the subscription."""
@@ -88,7 +88,7 @@ class SqliteSubscriptions:
             _changeable(connection, name, now, force=force)
             connection.execute(_DELETE, (name,))
 
-        await self._change(run)
+        await self._change(run, quiet=True)
 
     async def find(self, name: str) -> Checkpoint | None:
         """What is kept of a subscription."""
