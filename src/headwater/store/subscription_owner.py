@@ -142,7 +142,7 @@ class SubscriptionOwner:
         wanted = self.machine.floor
         while self.machine.checkpoint < wanted:
             self._obey(self.machine.checkpoint_due())
-            if self._writing is None:
+            if self._writing is None or self._closing is not None:
                 raise SubscriptionClosed(f"subscription {self.options.name!r} has ended")
             await asyncio.shield(self._writing)
             if self._write_error is not None:
@@ -178,7 +178,7 @@ class SubscriptionOwner:
 
     async def _close(self) -> None:
         try:
-            while self._writing is not None:
+            while self._writing is not None and not self._writing.done():
                 await self._writing
             for output in self.machine.close():
                 if isinstance(output, Release):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headwater.errors import StorageFailed, SubscriptionLost
+from headwater.errors import InternalError, StorageFailed, SubscriptionClosed, SubscriptionLost
 from headwater.store.memory import MemoryAdapter
 from headwater.store.memory_subscriptions import MemorySubscriptions
 from headwater.store.page import Page, Selection
@@ -24,10 +24,13 @@ class FailingSubscriptions(MemorySubscriptions):
     """Refuses to write while it is told to."""
 
     failing = False
+    broken = False
     attempts = 0
 
     async def save(self, name: str, token: int, place: int, expires_at: int) -> None:
         self.attempts += 1
+        if self.broken:
+            raise InternalError("on purpose")
         if self.failing:
             raise StorageFailed("on purpose")
         await super().save(name, token, place, expires_at)
@@ -129,3 +132,18 @@ async def test_a_log_that_cannot_be_read_ends_the_subscription_and_loses_nothing
         adapter.readable = True
         async with store.subscription("mailer", wait=0) as events:
             assert (await anext(events)).position == 4
+
+
+@scenario
+async def test_a_backend_that_breaks_ends_the_subscription() -> None:
+    store, adapter = await _open(VirtualClock(), 3)
+    async with store:
+        async with store.subscription("mailer", checkpoint_every=1) as events:
+            adapter.kept.broken = True
+            await events.ack(await anext(events))
+            with pytest.raises(SubscriptionClosed, match="has ended"):
+                await events.flush()
+            with pytest.raises(InternalError):
+                await anext(events)
+        async with store.subscription("mailer", wait=0) as events:
+            assert (await anext(events)).position == 2
