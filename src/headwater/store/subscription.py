@@ -16,7 +16,7 @@ from headwater.store.subscription_owners import Entry, Membership, SubscriptionO
 
 T = TypeVar("T", bound=Recorded | StoredEvent)
 
-TURN: Final = 50
+TURN: Final = 100
 """After so many events the event loop gets a turn, even if the consumer never waits for anything."""
 
 
