@@ -6,7 +6,7 @@ import pytest
 
 from headwater import Application, Rejected, Version
 
-from ..bank import Account, BalanceOf, Balances, Deposit, Withdraw
+from ..bank import Account, BalanceOf, Balances, Deposit, Deposited, Withdraw
 
 
 def test_an_application_runs_in_memory() -> None:
@@ -23,5 +23,18 @@ def test_an_application_runs_in_memory() -> None:
             assert done.position == await bank.store.head() == 51
         async with bank:
             assert await bank.store.head() == 0
+
+    asyncio.run(main())
+
+
+def test_an_aggregate_begins_anew_when_its_stream_was_deleted() -> None:
+    async def main() -> None:
+        bank = Application("bank", store="memory://", aggregates=[Account])
+        async with bank:
+            await bank.store.append("account-a", [Deposited(100)] * 5)
+            await bank.store.delete_stream("account-a")
+            first, second = await asyncio.gather(bank.dispatch(Deposit("a", 1)), bank.dispatch(Deposit("a", 2)))
+            assert (first.version, second.version) == (6, 7)
+            assert (await bank.state(Account, "a")).balance == 3
 
     asyncio.run(main())
