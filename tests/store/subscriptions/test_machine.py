@@ -319,3 +319,9 @@ class Schedule(RuleBasedStateMachine):
 @pytest.mark.row("BS-13", "ES-12", "ES-14", "ES-15", "ES-16", "ES-19", "BG-01")
 class TestSchedule(Schedule.TestCase):  # type: ignore[misc, valid-type]  # hypothesis makes it
     settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3_600)
+class TestManySchedules(Schedule.TestCase):  # type: ignore[misc, valid-type]  # hypothesis makes it
+    settings = settings(max_examples=5_000, stateful_step_count=150, deadline=None)
