@@ -65,6 +65,11 @@ from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Und
 from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
 from headwater.store.stream import Snapshot, StreamInfo
+from headwater.store.subscription import EventSubscription
+from headwater.store.subscription_info import SubscriptionInfo
+from headwater.store.subscription_options import SubscriptionOptions
+from headwater.store.subscription_process import EventsArrived, ProcessSubscription, Subscribed, SubscriptionEnded
+from headwater.store.subscription_start import Start
 from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
 from headwater.tables.changes import TableChanged
 from headwater.tables.counting import Count
@@ -116,6 +121,8 @@ __all__ = [
     "Event",
     "EventQuery",
     "EventStore",
+    "EventSubscription",
+    "EventsArrived",
     "Exit",
     "Exited",
     "Expected",
@@ -141,6 +148,7 @@ __all__ = [
     "Pipeline",
     "Position",
     "Prefix",
+    "ProcessSubscription",
     "ProcessWorkers",
     "Processors",
     "Producer",
@@ -158,11 +166,16 @@ __all__ = [
     "Snapshot",
     "Source",
     "StageSubscription",
+    "Start",
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",
+    "Subscribed",
     "Subscriber",
     "Subscription",
+    "SubscriptionEnded",
+    "SubscriptionInfo",
+    "SubscriptionOptions",
     "Supervisor",
     "System",
     "Table",

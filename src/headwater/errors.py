@@ -26,7 +26,7 @@ attribute as well.
     │   ├── CallingSelf
     │   └── UnknownMethod, WrongArguments
     ├── PubSubError            publish and subscribe
-    │   ├── InvalidTopic, InvalidSubscription
+    │   ├── InvalidTopic, InvalidTopicSubscription
     │   ├── NotSubscribed
     │   ├── SubscriberTooSlow
     │   ├── DispatcherUnknown, DispatcherTaken
@@ -44,7 +44,6 @@ attribute as well.
     │   └── TableFileError
     │       ├── NotATableFile, CorruptTableFile
     │       └── OtherTableFile
-    ├── StageError             producers and consumers
     ├── StageError             producers, consumers and pipelines
     │   ├── InvalidDemand
     │   ├── SubscriptionRefused
@@ -52,14 +51,12 @@ attribute as well.
     │   │   ├── PartitionTaken
     │   │   └── AlreadySubscribed
     │   ├── StageNotSubscribed
-    │   └── ProducerDown
-    │   ├── NotSubscribed
     │   ├── ProducerDown
     │   ├── InvalidPipeline
     │   ├── PipelineRunning, PipelineDown
     │   ├── UnknownBatcher
     │   └── InvalidAcknowledgement
-    │       └── AlreadyAcknowledged
+    │       └── MessageAlreadyAcknowledged
     ├── StoreError             the event store
     │   ├── WrongExpectedVersion
     │   ├── ConditionFailed
@@ -72,8 +69,14 @@ attribute as well.
     │   ├── StoreLocked
     │   ├── NotAStore, NewerSchema
     │   ├── OutcomeUnknown
-    │   └── StorageFailed
-    │       └── StorageFull
+    │   ├── StorageFailed
+    │   │   └── StorageFull
+    │   └── SubscriptionError      named subscriptions
+    │       ├── InvalidSubscription
+    │       ├── SubscriptionTaken, TooManyConsumers
+    │       ├── SubscriptionLost, SubscriptionClosed
+    │       ├── SubscriptionNotFound
+    │       └── NotDelivered, AlreadyAcknowledged
     └── ApplicationError       commands, queries and views
         ├── UnknownCommand, UnknownQuery, UnknownView
         ├── CommandFailed
@@ -254,7 +257,7 @@ class InvalidTopic(PubSubError, ValueError):
     """A topic is a non-empty string, and this is none."""
 
 
-class InvalidSubscription(PubSubError, ValueError):
+class InvalidTopicSubscription(PubSubError, ValueError):
     """A subscription was asked for with a capacity below 1, or with a policy that doesn't exist."""
 
 
@@ -450,7 +453,7 @@ class InvalidAcknowledgement(StageError):
     """The source can't be told that. Nothing was acknowledged."""
 
 
-class AlreadyAcknowledged(InvalidAcknowledgement):
+class MessageAlreadyAcknowledged(InvalidAcknowledgement):
     """A message is acknowledged once; this was the second time. Nothing has changed."""
 
 
@@ -578,6 +581,56 @@ class StorageFailed(StoreError):
 
 class StorageFull(StorageFailed):
     """The disk is full, or the file has reached its largest size. The group of appends was rolled back."""
+
+
+# --- subscriptions -------------------------------------------------------------------------------------------
+
+
+class SubscriptionError(StoreError):
+    """Base of what goes wrong with named subscriptions. No event is lost by it, and no checkpoint moved."""
+
+
+class InvalidSubscription(SubscriptionError, ValueError):
+    """A subscription's name, start or option is not possible, or doesn't fit the subscription that is there."""
+
+
+class SubscriptionTaken(SubscriptionError):
+    """Another owner has the subscription. Nothing was changed.
+
+    Args:
+        message: which subscription, and who has it.
+        owner: who, as it describes itself.
+        expires_at: when the lease ends unless it is renewed, in microseconds since 1970-01-01 UTC.
+    """
+
+    def __init__(self, message: str, /, *, owner: str, expires_at: int) -> None:
+        super().__init__(message)
+        self.owner = owner
+        self.expires_at = expires_at
+
+
+class TooManyConsumers(SubscriptionError):
+    """The subscription has as many consumers as it may have. This one gets no events."""
+
+
+class SubscriptionLost(SubscriptionError):
+    """The subscription has another owner now, or was reset or deleted. What wasn't written down comes again."""
+
+
+class SubscriptionClosed(SubscriptionError):
+    """The consumer has left the subscription, or never entered it, or the store is closed."""
+
+
+class SubscriptionNotFound(SubscriptionError):
+    """There is no subscription of this name."""
+
+
+class NotDelivered(SubscriptionError):
+    """The event was not delivered to this consumer, so it can't acknowledge it. Nothing was acknowledged."""
+
+
+class AlreadyAcknowledged(SubscriptionError):
+    """The event was acknowledged before, or stands twice in one acknowledgement. Nothing was acknowledged."""
 
 
 # --- applications --------------------------------------------------------------------------------------------

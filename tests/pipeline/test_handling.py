@@ -19,7 +19,7 @@ from headwater import (
     Processors,
     System,
 )
-from headwater.errors import AlreadyAcknowledged, InvalidAcknowledgement
+from headwater.errors import InvalidAcknowledgement, MessageAlreadyAcknowledged
 from headwater.testing.pipelines import ManualSource, Outcome
 from headwater.testing.simulation import simulate
 
@@ -144,7 +144,7 @@ class Early(Pipeline[int]):
         message.acknowledge()
         try:
             message.acknowledge()
-        except AlreadyAcknowledged as error:
+        except MessageAlreadyAcknowledged as error:
             self.twice = error
 
     async def handle_batch(self, messages: list[Message[int]], batch: BatchInfo) -> None:
@@ -158,7 +158,7 @@ def test_a_message_can_be_acknowledged_before_its_batch_and_only_once() -> None:
         pipeline = Early(source)
         await pipeline.start(system)
         assert await source.outcome(source.push([1])) == Outcome([1], [])
-        assert isinstance(pipeline.twice, AlreadyAcknowledged)
+        assert isinstance(pipeline.twice, MessageAlreadyAcknowledged)
         pipeline.hang.set()
         await pipeline.stop()
         assert len(source.acknowledgements) == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.errors import AlreadyAcknowledged, InvalidAcknowledgement
+from headwater.errors import InvalidAcknowledgement, MessageAlreadyAcknowledged
 from headwater.pipeline.watermark import Watermark
 
 
@@ -38,7 +38,7 @@ def test_what_is_done_twice_or_was_never_issued_is_refused_and_changes_nothing(
     watermark.done(done)
     low, pending = watermark.low, watermark.pending
     if len(set(numbers)) < len(numbers) or done & set(numbers):
-        with pytest.raises(AlreadyAcknowledged):
+        with pytest.raises(MessageAlreadyAcknowledged):
             watermark.done(numbers)
     elif max(numbers) >= 10:
         with pytest.raises(InvalidAcknowledgement):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headwater import Dropped
-from headwater.errors import InvalidSubscription
+from headwater.errors import InvalidTopicSubscription
 from headwater.pubsub.buffer import OVERFLOWS, Buffer, Overflow
 
 
@@ -89,7 +89,7 @@ def test_a_key_that_cannot_be_had_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("capacity", "overflow"), [(0, "disconnect"), (-1, "drop_oldest"), (1, "block"), (1, "")])
 def test_settings_that_make_no_sense(capacity: int, overflow: Overflow) -> None:
-    with pytest.raises(InvalidSubscription):
+    with pytest.raises(InvalidTopicSubscription):
         Buffer("t", capacity, overflow)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from headwater import Down, Exit, Pid, PubSub, System
-from headwater.errors import InvalidSubscription, InvalidTopic, ProcessDown, PubSubClosed, StartFailed
+from headwater.errors import InvalidTopic, InvalidTopicSubscription, ProcessDown, PubSubClosed, StartFailed
 from tests.pubsub.driving import Listener, history, run, settle
 
 
@@ -199,5 +199,5 @@ def test_a_stopped_pubsub_refuses_and_forgets_and_can_be_started_again() -> None
 
 @pytest.mark.row("PB-11")
 def test_there_is_at_least_one_shard() -> None:
-    with pytest.raises(InvalidSubscription, match="at least 1 shard"):
+    with pytest.raises(InvalidTopicSubscription, match="at least 1 shard"):
         PubSub(shards=0)

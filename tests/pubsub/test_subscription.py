@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from headwater import Dropped, PubSub, System
-from headwater.errors import InvalidSubscription, NotSubscribed, SubscriberTooSlow
+from headwater.errors import InvalidTopicSubscription, NotSubscribed, SubscriberTooSlow
 from headwater.pubsub.buffer import Overflow
 from tests.pubsub.driving import Listener, Quote, Trade, drain, history, run, settle, take
 
@@ -261,9 +261,9 @@ def test_a_key_function_that_raises_ends_its_own_subscription_only() -> None:
 
 def test_settings_that_make_no_sense_are_refused_at_once() -> None:
     async def scenario(_: System, pubsub: PubSub) -> None:
-        with pytest.raises(InvalidSubscription, match="at least 1 message, not 0"):
+        with pytest.raises(InvalidTopicSubscription, match="at least 1 message, not 0"):
             pubsub.subscription("t", capacity=0)
-        with pytest.raises(InvalidSubscription, match="'block'"):
+        with pytest.raises(InvalidTopicSubscription, match="'block'"):
             pubsub.subscription("t", overflow="block")  # type: ignore[call-overload]  # that is the point
         assert len(pubsub) == 0
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater.errors import InvalidSubscription
+from headwater.errors import InvalidTopicSubscription
 from headwater.pubsub.entry import Entry
 from headwater.pubsub.topics import TopicIndex
 
@@ -62,5 +62,5 @@ def test_topics_that_nobody_is_subscribed_to_take_no_room() -> None:
         for entry in entries:
             index.remove(str(number), entry)
     assert index.topics == 0
-    with pytest.raises(InvalidSubscription):
+    with pytest.raises(InvalidTopicSubscription):
         TopicIndex(0)

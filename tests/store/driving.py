@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec
 
@@ -113,9 +114,9 @@ def names_in(directory: Path) -> list[str]:
 class Child:
     """Another process that works on the store; see `child`."""
 
-    def __init__(self, command: str, path: Path, *args: str) -> None:
+    def __init__(self, command: str, path: Path, *args: str, module: str = "store.child") -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "store.child", command, str(path), *args],
+            [sys.executable, "-m", module, command, str(path), *args],
             cwd=Path(__file__).parents[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -148,7 +149,13 @@ class Child:
         return lines
 
     def _rest(self) -> list[str]:
-        out, _ = self._process.communicate()
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        with self._process.stdout as stdout:
+            out = stdout.read()  # `communicate` would lose what `readline` has read ahead
+        self._process.wait()
         return out.split("\n")[:-1]  # a line that was cut off doesn't count
 
     def __enter__(self) -> "Child":
@@ -157,4 +164,5 @@ class Child:
     def __exit__(self, *error: object) -> None:
         if self._process.poll() is None:
             self._process.kill()
-        self._process.communicate()
+        if self._process.stdout is not None and not self._process.stdout.closed:
+            self._rest()

@@ -7,7 +7,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from headwater.errors import AlreadyAcknowledged
+from headwater.errors import MessageAlreadyAcknowledged
 from headwater.pipeline.source import Delivery, Feed
 
 Data = TypeVar("Data")
@@ -100,10 +100,10 @@ class Message(msgspec.Struct, Generic[Data]):
         """Acknowledge it to its source now: it won't be given again, whatever becomes of it in the pipeline.
 
         Raises:
-            AlreadyAcknowledged: that was done before.
+            MessageAlreadyAcknowledged: that was done before.
         """
         if self.acknowledged:
-            raise AlreadyAcknowledged(f"message {self.number} was acknowledged before; that is done once")
+            raise MessageAlreadyAcknowledged(f"message {self.number} was acknowledged before; that is done once")
         self.acknowledged = True
         self.origin.acknowledge_early(self)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from headwater.errors import AlreadyAcknowledged, InvalidAcknowledgement
+from headwater.errors import InvalidAcknowledgement, MessageAlreadyAcknowledged
 
 
 class Watermark:
@@ -34,7 +34,7 @@ class Watermark:
         """These are done. Returns whether the watermark has risen.
 
         Raises:
-            AlreadyAcknowledged: one of them was done before, or stands there twice. Nothing has changed.
+            MessageAlreadyAcknowledged: one of them was done before, or stands there twice. Nothing has changed.
             InvalidAcknowledgement: one of them was never issued. Nothing has changed.
         """
         fresh = list(numbers)
@@ -56,6 +56,6 @@ class Watermark:
         if not numbers:
             return
         if len(set(numbers)) < len(numbers) or min(numbers) < self.low or not self._done.isdisjoint(numbers):
-            raise AlreadyAcknowledged("a delivery is acknowledged once; one of these is a second time")
+            raise MessageAlreadyAcknowledged("a delivery is acknowledged once; one of these is a second time")
         if max(numbers) >= self.issued:
             raise InvalidAcknowledgement(f"{max(numbers)} was never issued: there are {self.issued} numbers so far")

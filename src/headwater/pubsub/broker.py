@@ -67,7 +67,7 @@ class PubSub:
         undelivered: how many broadcasts of other nodes could not be decoded or dispatched here. Each is logged.
 
     Raises:
-        InvalidSubscription: fewer than one shard.
+        InvalidTopicSubscription: fewer than one shard.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class PubSub:
 
         Raises:
             InvalidTopic: the topic is no non-empty string.
-            InvalidSubscription: the capacity is below 1, or there is no such policy.
+            InvalidTopicSubscription: the capacity is below 1, or there is no such policy.
         """
         _check(topic)
         return Subscription(of, Buffer(topic, capacity, overflow, coalesce), self._join)

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from headwater.errors import InvalidSubscription
+from headwater.errors import InvalidTopicSubscription
 
 Overflow = Literal["disconnect", "drop_oldest", "drop_newest"]
 """What happens when a message comes and there is no room for it. `disconnect`: the subscription ends, and behind what
@@ -53,7 +53,7 @@ class Buffer:
         coalesced: how many were replaced by a newer one so far.
 
     Raises:
-        InvalidSubscription: the capacity is below 1, or there is no such policy.
+        InvalidTopicSubscription: the capacity is below 1, or there is no such policy.
     """
 
     __slots__ = (
@@ -72,9 +72,9 @@ class Buffer:
         self, topic: str, capacity: int, overflow: Overflow, coalesce: Callable[[object], Hashable] | None = None
     ) -> None:
         if capacity < 1:
-            raise InvalidSubscription(f"a subscription holds at least 1 message, not {capacity}")
+            raise InvalidTopicSubscription(f"a subscription holds at least 1 message, not {capacity}")
         if overflow not in OVERFLOWS:
-            raise InvalidSubscription(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
+            raise InvalidTopicSubscription(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         self.topic = topic
         self.capacity = capacity
         self.overflow: Overflow = overflow

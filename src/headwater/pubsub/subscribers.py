@@ -20,7 +20,7 @@ class Subscribers:
         shards: in how many dictionaries the topics lie.
 
     Raises:
-        InvalidSubscription: fewer than one shard.
+        InvalidTopicSubscription: fewer than one shard.
     """
 
     __slots__ = ("_delivery", "_holdings", "_on_end", "_readers", "_topics")

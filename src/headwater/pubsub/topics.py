@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, TypeAlias
 
-from headwater.errors import InvalidSubscription
+from headwater.errors import InvalidTopicSubscription
 from headwater.pubsub.entry import Entry, Subscriber
 from headwater.runtime.pid import Pid
 
@@ -55,14 +55,14 @@ class TopicIndex:
         shards: how many.
 
     Raises:
-        InvalidSubscription: fewer than one shard.
+        InvalidTopicSubscription: fewer than one shard.
     """
 
     __slots__ = ("_count", "_shards")
 
     def __init__(self, shards: int = SHARDS) -> None:
         if shards < 1:
-            raise InvalidSubscription(f"topics lie in at least 1 shard, not {shards}")
+            raise InvalidTopicSubscription(f"topics lie in at least 1 shard, not {shards}")
         self._shards: list[dict[str, Place]] = [{} for _ in range(shards)]
         self._count = 0
 

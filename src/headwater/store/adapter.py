@@ -19,6 +19,7 @@ from headwater.store.model import Appended, Context, ExpectedVersion, NewEvent
 from headwater.store.page import Page, Selection
 from headwater.store.query import AppendCondition
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
+from headwater.store.subscription_adapter import SubscriptionAdapter
 
 
 class AppendPart(msgspec.Struct, frozen=True):
@@ -235,3 +236,7 @@ class SnapshotAdapter(Protocol):
 
 class StoreAdapter(LogAdapter, StreamsAdapter, SnapshotAdapter, Protocol):
     """A whole backend."""
+
+    @property
+    def subscriptions(self) -> SubscriptionAdapter:
+        """Where the checkpoints of named subscriptions are kept."""

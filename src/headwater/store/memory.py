@@ -13,6 +13,7 @@ from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.expectation import unmet
 from headwater.store.memory_append import MemoryAppend
 from headwater.store.memory_log import MemoryLog, MemoryStream
+from headwater.store.memory_subscriptions import MemorySubscriptions
 from headwater.store.model import ExpectedVersion
 from headwater.store.page import Page, Selection
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
@@ -37,6 +38,7 @@ class MemoryAdapter:
         self._watchers: Final = Watchers()
         self._ringing = False
         self._closed = False
+        self.subscriptions: Final = MemorySubscriptions(self._require_open)
 
     @property
     def capabilities(self) -> Capabilities:

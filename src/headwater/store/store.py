@@ -8,14 +8,14 @@ from typing import Self
 from headwater.clock import Clock
 from headwater.codec import Codec
 from headwater.store.appending import AppendingStore
-from headwater.store.following import FollowingStore
 from headwater.store.opening import open_adapter
 from headwater.store.streams import StreamsStore
+from headwater.store.subscribing import SubscribingStore
 from headwater.store.url import Durability
 from headwater.telemetry import Telemetry
 
 
-class EventStore(AppendingStore, FollowingStore, StreamsStore):
+class EventStore(AppendingStore, SubscribingStore, StreamsStore):
     """An append-only log of events in streams. Made by `open`; belongs to the event loop that opened it.
 
         async with await EventStore.open("sqlite:///bank.db", codec) as store:
@@ -77,7 +77,11 @@ class EventStore(AppendingStore, FollowingStore, StreamsStore):
         await self.close()
 
     async def close(self) -> None:
-        """Answer the appends that are queued, end all followers, release everything. Harmless when closed already."""
+        """End all followers and subscriptions, answer the appends that are queued, release everything.
+
+        Subscriptions write their checkpoints first. Harmless when closed already.
+        """
+        await self._subscriptions.close()
         self._closed = True
         for bell in self._followers:
             bell.set()

@@ -22,6 +22,7 @@ from headwater.store.sqlite import changes, page, snapshots, streams
 from headwater.store.sqlite.courtesy import Courtesy
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.files import Files
+from headwater.store.sqlite.subscriptions import SqliteSubscriptions
 from headwater.store.sqlite.task import Task
 from headwater.store.sqlite.watch import PollingWatchers
 from headwater.store.sqlite.writer import Answer, Statistics, Work
@@ -54,6 +55,7 @@ class SqliteAdapter:
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
         self._pending = 0
+        self.subscriptions: Final = SqliteSubscriptions(self.change, self._read)
         self._done = 0
         self._courtesy: Final = Courtesy(self._loop, self._progress)
         self._watchers: Final = PollingWatchers(files.path, clock) if self._writer is None else Watchers()
@@ -201,7 +203,9 @@ class SqliteAdapter:
         """Forget one snapshot of the stream, or all."""
         await self.change(lambda connection, _: snapshots.delete(connection, stream, key))
 
-    async def change(self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = ()) -> _T:
+    async def change(
+        self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = (), *, quiet: bool = False
+    ) -> _T:
         """Have the writer change something in its next transaction, in order with appends; wait until it is durable.
 
         For tables that this backend keeps besides events. A caller that is cancelled leaves it to happen.
@@ -209,11 +213,12 @@ class SqliteAdapter:
         Args:
             run: see `Task`.
             streams: the streams that it will ask the draft for.
+            quiet: see `Task`.
 
         Raises:
             StoreClosed, StoreReadOnly, StorageFailed, StorageFull: like appends; and what `run` raises.
         """
-        task = Task(run, streams, self._loop.create_future())
+        task = Task(run, streams, self._loop.create_future(), quiet=quiet)
         while True:
             await self.room()
             with suppress(StoreOverloaded):
@@ -272,7 +277,7 @@ class SqliteAdapter:
         for work, outcome in answers:
             future: asyncio.Future[Any] = work.answer
             failed = isinstance(outcome, HeadwaterError)
-            committed = committed or not failed
+            committed = committed or not (failed or (isinstance(work, Task) and work.quiet))
             if future.done():
                 continue  # its caller was cancelled
             if isinstance(outcome, HeadwaterError):

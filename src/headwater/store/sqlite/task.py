@@ -21,13 +21,20 @@ class Task(Generic[T]):
             that was queued before has been written. It raises a `StoreError` only before it has changed anything.
         streams: the streams that it will ask the draft for.
         answer: resolved with what `run` returned, once that is durable, or with its error.
+        quiet: it changes nothing that a reader of the log sees, and nobody is woken for it.
     """
 
-    __slots__ = ("answer", "run", "streams")
+    __slots__ = ("answer", "quiet", "run", "streams")
 
     def __init__(
-        self, run: Callable[[apsw.Connection, Draft], T], streams: Sequence[str], answer: asyncio.Future[T]
+        self,
+        run: Callable[[apsw.Connection, Draft], T],
+        streams: Sequence[str],
+        answer: asyncio.Future[T],
+        *,
+        quiet: bool = False,
     ) -> None:
         self.run = run
         self.streams = streams
         self.answer = answer
+        self.quiet = quiet

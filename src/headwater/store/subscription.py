@@ -1,0 +1,214 @@
+"""A consumer of a named subscription, for code that runs in a task: `async with`, `async for`, `ack`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Final, Generic, Self, TypeVar
+
+from headwater.errors import HeadwaterError, SubscriptionClosed, SubscriptionError
+from headwater.store.model import Recorded, StoredEvent
+from headwater.store.subscription_limits import Phase
+from headwater.store.subscription_owners import Entry, Membership, SubscriptionOwners
+
+T = TypeVar("T", bound=Recorded | StoredEvent)
+
+TURN: Final = 100
+"""After so many events the event loop gets a turn, even if the consumer never waits for anything."""
+
+
+class EventSubscription(Generic[T]):
+    """One consumer of a named subscription. Made by `EventStore.subscription`; can be entered once.
+
+        async with store.subscription("mailer") as events:
+            async for event in events:
+                await send_mail(event)
+                await events.ack(event)
+
+    Each event comes at least once: what was not acknowledged when the consumer left, failed or died comes again, to
+    another consumer or to the next one that enters. Its position is what a handler can tell a repetition by. Events
+    come in the order of the log; among several consumers, in the order of each key. At most `max_unacknowledged` are
+    given before one has to be acknowledged.
+
+    Leaving the block writes down what was acknowledged, and gives the lease back. The iteration ends when the store
+    is closed. It raises when the subscription is lost or the log can't be read; nothing more comes then.
+
+    Args:
+        owners: the store's subscriptions.
+        entry: which one, and how.
+        convert: makes of a stored event what is given.
+        stored: the reverse.
+    """
+
+    def __init__(
+        self,
+        owners: SubscriptionOwners,
+        entry: Entry,
+        convert: Callable[[StoredEvent], T],
+        stored: Callable[[T], StoredEvent],
+    ) -> None:
+        self._stored: Final[Callable[[T], StoredEvent]] = stored
+        self._owners: Final = owners
+        self._entry: Final = entry
+        self._convert: Final[Callable[[StoredEvent], T]] = convert
+        self._queue: Final[deque[StoredEvent]] = deque()
+        self._arrived: Final = asyncio.Event()
+        self._member: Membership | None = None
+        self._asked = 0
+        self._entered = False
+        self._ended = False
+        self._error: HeadwaterError | None = None
+
+    # --- coming and going --------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise SubscriptionError(f"a subscription object is entered once; make another one for {self.name!r}")
+        self._entered = True
+        self._member = await self._owners.join(self._entry, self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        member, self._member = self._member, None
+        self.end(None)
+        if member is not None:
+            await self._owners.leave(member)
+
+    @property
+    def name(self) -> str:
+        """The subscription's name."""
+        return self._entry.options.name
+
+    @property
+    def phase(self) -> Phase:
+        """What the subscription is doing."""
+        return self._joined().owner.machine.phase
+
+    # --- events ------------------------------------------------------------------------------------------------
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        """The next event.
+
+        Raises:
+            UnknownType, Undecodable: it can't be decoded. It stays the next one.
+            SubscriptionLost: somebody else has the subscription now, or it was reset or deleted.
+            SubscriptionClosed: the block was left.
+            StorageFailed: the log could not be read.
+        """
+        self._asked += 1
+        if self._asked % TURN == 0:
+            await asyncio.sleep(0)
+        if not self._queue:
+            await self._wait()
+        event = self._convert(self._queue[0])
+        self._queue.popleft()
+        return event
+
+    async def batches(self, size: int = 1_000) -> AsyncGenerator[list[T], None]:
+        """The events, as many at a time as are there, at most `size`. No batch is empty.
+
+        Raises:
+            UnknownType, Undecodable, SubscriptionLost, SubscriptionClosed, StorageFailed: like the iteration.
+        """
+        queue = self._queue
+        while True:
+            await asyncio.sleep(0)  # let the next page be read while this one is worked on
+            if not queue:
+                try:
+                    await self._wait()
+                except StopAsyncIteration:
+                    return
+            batch = [self._convert(event) for event in islice(queue, size)]
+            for _ in batch:
+                queue.popleft()
+            yield batch
+
+    # --- acknowledgements --------------------------------------------------------------------------------------
+
+    async def ack(self, event: T) -> None:
+        """Say that an event is done. It doesn't wait until that is written down; see `flush`.
+
+        Raises:
+            NotDelivered: it was not given to this consumer. Nothing was acknowledged.
+            AlreadyAcknowledged: it was acknowledged before.
+            SubscriptionLost: somebody else has the subscription now.
+            SubscriptionClosed: the block was left, or never entered, or the store is closed.
+        """
+        self._acknowledge((event,))
+
+    async def ack_many(self, events: Iterable[T]) -> None:
+        """Say that events are done, in any order; all of them or, if it raises, none.
+
+        Raises:
+            NotDelivered, AlreadyAcknowledged, SubscriptionLost, SubscriptionClosed: see `ack`.
+        """
+        self._acknowledge(list(events))
+
+    async def ack_up_to(self, event: T) -> None:
+        """Say that an event is done, and all that were given to this consumer before it.
+
+        Raises:
+            NotDelivered, AlreadyAcknowledged, SubscriptionLost, SubscriptionClosed: see `ack`.
+        """
+        member = self._joined()
+        member.owner.acknowledge_up_to(member.number, self._stored(event))
+
+    async def flush(self) -> None:
+        """Wait until what is acknowledged is written down, as far as no event before it is outstanding.
+
+        Raises:
+            SubscriptionLost, SubscriptionClosed: see `ack`.
+            StorageFailed: it could not be written.
+        """
+        await self._joined().owner.flush()
+
+    # --- what the owner calls ----------------------------------------------------------------------------------
+
+    def deliver(self, events: Sequence[StoredEvent]) -> None:
+        """Take events from the owner."""
+        if not self._ended:
+            self._queue.extend(events)
+            self._arrived.set()
+
+    def end(self, error: HeadwaterError | None) -> None:
+        """Take no more events."""
+        self._ended = True
+        self._error = self._error or error
+        self._queue.clear()  # nobody could acknowledge them
+        self._arrived.set()
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """Until there is an event."""
+        while not self._queue:
+            if self._ended:
+                self._raise_if_over()
+                raise StopAsyncIteration
+            self._joined()
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def _acknowledge(self, events: Sequence[T]) -> None:
+        member = self._joined()
+        member.owner.acknowledge(member.number, list(map(self._stored, events)))
+
+    def _joined(self) -> Membership:
+        self._raise_if_over()
+        if self._member is None or self._ended:
+            raise SubscriptionClosed(f"subscription {self.name!r} is not open here; use it inside `async with`")
+        return self._member
+
+    def _raise_if_over(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self._entered and self._ended and self._member is None:
+            raise SubscriptionClosed(f"subscription {self.name!r} was left")
