@@ -9,6 +9,7 @@ attribute as well.
     ├── DefinitionError        a class of the application is put together wrongly (raised at import or at start)
     ├── Rejected               an aggregate says no to a command: an answer, not a fault
     ├── DeadlineExceeded       no answer in time
+    ├── MissingExtra           a library that is installed with an extra
     ├── CodecError             bytes that cannot be turned into a value, or the reverse
     │   ├── UnknownType
     │   └── Undecodable
@@ -80,6 +81,10 @@ class Rejected(HeadwaterError):
 
 class DeadlineExceeded(HeadwaterError, TimeoutError):
     """No answer came within the caller's deadline. The work may still be done: the outcome is unknown."""
+
+
+class MissingExtra(HeadwaterError, ImportError):
+    """A module needs a library that isn't installed. The message names the extra that it comes with."""
 
 
 # --- codec ---------------------------------------------------------------------------------------------------
