@@ -7,10 +7,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, runtime
+from bench import demo, runtime, store
 from bench.result import Result, print_table, write_json
 
-BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run, "runtime": runtime.run}
+BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run, "runtime": runtime.run, "store": store.run}
 
 
 def main(prefix: str) -> int:

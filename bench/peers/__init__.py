@@ -28,10 +28,12 @@ def python_with_peers() -> Path | None:
     return python
 
 
-def figures(script: str) -> dict[str, float]:
+def figures(script: str, *arguments: str) -> dict[str, float]:
     """What a peer's script prints: a name and a number on each line. Empty if the peer is missing."""
     python = python_with_peers()
     if python is None:
         return {}
-    done = subprocess.run([python, _FOLDER / script], capture_output=True, text=True, check=True, timeout=300)
+    done = subprocess.run(
+        [python, _FOLDER / script, *arguments], capture_output=True, text=True, check=True, timeout=300
+    )
     return {name: float(value) for name, value in (line.split() for line in done.stdout.splitlines())}

@@ -15,6 +15,7 @@ LOOKING = [
     ["streams", "DATABASE"],
     ["events", "DATABASE"],
     ["tail", "DATABASE"],
+    ["verify", "DATABASE"],
     ["state", "Market", "btcusd", "--app", EXCHANGE, "--database", "DATABASE"],
 ]
 

@@ -13,6 +13,7 @@ from headwater.cli.output import complain
 from headwater.cli.state import state
 from headwater.cli.streams import streams
 from headwater.cli.tail import tail
+from headwater.cli.verify import verify_command
 from headwater.errors import HeadwaterError
 
 
@@ -41,6 +42,7 @@ app.command()(streams)
 app.command()(events)
 app.command()(state)
 app.command()(tail)
+app.command(name="verify")(verify_command)
 app.add_typer(demo, name="demo")
 
 

@@ -77,6 +77,7 @@ class MemoryAdapter:
     async def read(self, selection: Selection, limit: int) -> Page:
         """The next events of a selection."""
         self._require_open()
+        await asyncio.sleep(0)  # as with any other backend, others get on while somebody reads
         return Page(self._log.select(selection, limit), len(self._log.events))
 
     async def head(self) -> int:

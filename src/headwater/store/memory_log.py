@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -131,7 +132,8 @@ class MemoryLog:
         return (position for name in item.types for position in self._positions_by_type.get(name, []))
 
 
-def _ordered(places: Sequence[int], selection: Selection) -> Iterator[int]:
-    ordered = reversed(places) if selection.backwards else iter(places)
-    before = selection.before
-    return (place for place in ordered if place > selection.after and (before is None or place < before))
+def _ordered(places: Sequence[int], selection: Selection) -> Sequence[int]:
+    start = bisect_right(places, selection.after)
+    end = len(places) if selection.before is None else bisect_left(places, selection.before)
+    found = places[start:end]
+    return found[::-1] if selection.backwards else found

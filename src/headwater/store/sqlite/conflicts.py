@@ -53,7 +53,7 @@ def first_conflicts(connection: apsw.Connection, conditions: list[AppendConditio
         if condition.query.everything:
             found[number] = condition.after + 1 if condition.after < head else None
         elif condition.after < head:
-            items += [(number, condition.after, item.types, item.tags) for item in condition.query.items]
+            items += [(number, int(condition.after), item.types, item.tags) for item in condition.query.items]
     if items:
         [(text,)] = connection.execute(_FIRST, (msgspec.json.encode(items).decode(),)).fetchall()
         for number, position in _pairs.decode(str(text)):

@@ -10,14 +10,14 @@ import apsw
 from headwater.store.url import Durability
 
 _BUSY_MILLISECONDS: Final = 5_000
-_PAGE_BYTES: Final = 4_096
-_CHECKPOINT_BYTES: Final = 16 * 1024 * 1024
+_PAGE_BYTES: Final = 2_048
+_CHECKPOINT_BYTES: Final = 32 * 1024 * 1024
 _WRITER_CACHE_KIBIBYTES: Final = 64 * 1024
 _READER_CACHE_KIBIBYTES: Final = 16 * 1024
 
 
 def open_writer(path: Path, *, durability: Durability = "full", max_pages: int | None = None) -> apsw.Connection:
-    """The connection that writes. It alone moves the write-ahead log into the file, every 16 MB.
+    """The connection that writes. It alone moves the write-ahead log into the file, every 32 MB.
 
     Args:
         path: the file.

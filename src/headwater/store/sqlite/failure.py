@@ -10,6 +10,7 @@ import apsw
 
 from headwater.errors import DuplicateEvent, InternalError, StorageFailed, StorageFull, StoreError
 from headwater.store.adapter import Append
+from headwater.store.sqlite import page
 
 STORAGE: Final = (
     apsw.FullError,
@@ -38,12 +39,12 @@ def storage_failure(path: Path, error: apsw.Error) -> StorageFailed:
     return StorageFailed(f"{path}: the storage failed: {type(error).__name__}: {error}")
 
 
-def append_failure(append: Append, error: Exception) -> StoreError | InternalError:
+def append_failure(append: Append, error: Exception, connection: apsw.Connection) -> StoreError | InternalError:
     """What a single append is answered when its own rows were refused."""
     stream = append.stream
     failure: StoreError | InternalError
     if isinstance(error, apsw.ConstraintError) and "events.id" in str(error):
-        failure = _duplicate(append)
+        failure = _duplicate(append, connection)
     elif isinstance(error, apsw.TooBigError):
         failure = StorageFailed(f"an event of the append to {stream!r} is larger than SQLite can hold")
     else:
@@ -52,18 +53,13 @@ def append_failure(append: Append, error: Exception) -> StoreError | InternalErr
     return failure
 
 
-def _duplicate(append: Append) -> DuplicateEvent:
-    """SQLite doesn't tell which id it was; one that comes twice in the append itself can be told."""
-    seen: set[bytes] = set()
-    for event in (event for part in append.parts for event in part.events):
-        if event.id in seen:
-            found = UUID(bytes=event.id)
-            return DuplicateEvent(
-                f"two events of the append to {append.stream!r} have the identifier {found}", id=found
-            )
-        seen.add(event.id)
-    if append.count > 1:
-        return DuplicateEvent(f"an event of the append to {append.stream!r} has an identifier that the log holds")
-    [only] = seen
-    found = UUID(bytes=only)
-    return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)
+def _duplicate(append: Append, connection: apsw.Connection) -> DuplicateEvent:
+    """SQLite doesn't tell which id it was."""
+    ids = [event.id for part in append.parts for event in part.events]
+    taken = {event.id_bytes for event in page.events_by_id(connection, ids)}
+    for event_id in ids:
+        if event_id in taken:
+            found = UUID(bytes=event_id)
+            return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)
+        taken.add(event_id)
+    return DuplicateEvent(f"the log holds an event with an identifier of the append to {append.stream!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -108,4 +108,5 @@ def _close_writer(connection: apsw.Connection) -> None:
     except apsw.Error:
         pass  # nothing is lost: the log stays beside the file and is read from there
     finally:
-        connection.close()
+        with suppress(apsw.Error):  # the disk fails; what was acknowledged is on it already
+            connection.close()

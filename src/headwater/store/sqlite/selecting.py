@@ -126,7 +126,7 @@ def _stream_places(selection: Selection, stream: str, limit: int) -> Statement:
     filtered = (
         f"SELECT found.place, found.position FROM ({sql}) AS found "  # noqa: S608
         "CROSS JOIN events ON events.position = found.position JOIN types ON types.id = events.type "
-        f"WHERE {matches} LIMIT ?"
+        f"WHERE {matches} ORDER BY found.place {_order(selection)} LIMIT ?"
     )
     return Statement(filtered, (*values, *values, *wanted, limit))
 

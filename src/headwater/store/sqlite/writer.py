@@ -175,7 +175,7 @@ class Writer:
         except Exception as error:  # noqa: BLE001 - the thread must live on, and everything must be answered
             if len(group) > 1:
                 return self._settle_singly(group)
-            answers = [Answer(group[0], _failure(group[0], error))]
+            answers = [Answer(group[0], self._failure(group[0], error))]
         for work, outcome in answers:
             if isinstance(work, Append):
                 work.failed = not isinstance(outcome, Appended)
@@ -205,7 +205,8 @@ class Writer:
         except BaseException:
             self._roll_back()
             raise
-        self._recorded_at = recorded_at
+        if draft.head > self._chain.position:
+            self._recorded_at = recorded_at
         self._chain = draft.adopt()
         return answers
 
@@ -235,6 +236,14 @@ class Writer:
             self._recorded_at = _last_time(self._connection)
             self._stale = False
 
+    def _failure(self, work: Work, error: Exception) -> HeadwaterError:
+        """What a single piece of work is answered when SQLite refused it for a reason of its own."""
+        if isinstance(work, Append):
+            return append_failure(work, error, self._connection)
+        failure = InternalError(f"a change was refused: {type(error).__name__}: {error}")
+        failure.__cause__ = error
+        return failure
+
     def _count(self, answers: list[Answer]) -> None:
         commits, appends, events, refused = self.statistics
         done = [outcome.count for _, outcome in answers if isinstance(outcome, Appended)]
@@ -253,15 +262,6 @@ def _weight(work: Work) -> tuple[int, int]:
         return 1, len(parts[0].events[0].data)
     sizes = [len(event.data) for part in parts for event in part.events]
     return len(sizes), sum(sizes)
-
-
-def _failure(work: Work, error: Exception) -> HeadwaterError:
-    """What a single piece of work is answered when SQLite refused it for a reason of its own."""
-    if isinstance(work, Append):
-        return append_failure(work, error)
-    failure = InternalError(f"a change was refused: {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure
 
 
 def _last_time(connection: apsw.Connection) -> int:

@@ -1,0 +1,24 @@
+"""The conformance suites, on the backend in memory."""
+
+from headwater.testing.conformance.store_append import AppendSuite
+from headwater.testing.conformance.store_chain import ChainSuite
+from headwater.testing.conformance.store_condition import ConditionSuite
+from headwater.testing.conformance.store_read import ReadSuite
+from headwater.testing.conformance.store_streams import StreamsSuite
+
+from .plugs import Memory
+
+
+class TestAppend(Memory, AppendSuite): ...
+
+
+class TestCondition(Memory, ConditionSuite): ...
+
+
+class TestRead(Memory, ReadSuite): ...
+
+
+class TestStreams(Memory, StreamsSuite): ...
+
+
+class TestChain(Memory, ChainSuite): ...

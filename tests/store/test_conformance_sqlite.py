@@ -1,0 +1,24 @@
+"""The conformance suites, on SQLite."""
+
+from headwater.testing.conformance.store_append import AppendSuite
+from headwater.testing.conformance.store_chain import ChainSuite
+from headwater.testing.conformance.store_condition import ConditionSuite
+from headwater.testing.conformance.store_read import ReadSuite
+from headwater.testing.conformance.store_streams import StreamsSuite
+
+from .plugs import Sqlite
+
+
+class TestAppend(Sqlite, AppendSuite): ...
+
+
+class TestCondition(Sqlite, ConditionSuite): ...
+
+
+class TestRead(Sqlite, ReadSuite): ...
+
+
+class TestStreams(Sqlite, StreamsSuite): ...
+
+
+class TestChain(Sqlite, ChainSuite): ...
