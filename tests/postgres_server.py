@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import asyncpg
@@ -29,20 +30,19 @@ def server() -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it wants XDG_RUNTIME_DIR to be set, and does without
-            import pgserver
+            from pgserver.postgres_server import get_server
     except ImportError:
         pytest.skip(f"there is no pgserver for this Python; set {VARIABLE} to the URL of a PostgreSQL database")
     with tempfile.TemporaryDirectory(prefix="headwater-postgres-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the server may run as another user
-        running = pgserver.get_server(Path(folder) / "data", cleanup_mode="delete")
+        running = get_server(Path(folder) / "data", cleanup_mode="delete")
         try:
             yield running.get_uri()
         finally:
             # At once: an orderly shutdown would write thousands of files to the disk that are deleted right after.
-            process = running.get_postmaster_info().process
-            if process is not None:
-                process.send_signal(signal.SIGQUIT)
-                process.wait(30)
+            process: Any = running.get_postmaster_info().process
+            process.send_signal(signal.SIGQUIT)
+            process.wait(30)
             running.cleanup()
 
 
@@ -62,7 +62,10 @@ SHARED = f"{_PREFIX}shared"
 """The schema of all tests that leave the tables as they are: making them takes longer than most tests."""
 
 _TABLES = ("events", "event_tags", "links", "marks", "streams", "types", "snapshots")
-_HEAD = "UPDATE head SET revision = 0, position = 0, hash = decode(repeat('00', 32), 'hex'), recorded_at = 0, streams = 0, types = 0"
+_HEAD = """
+UPDATE head SET revision = 0, position = 0, hash = decode(repeat('00', 32), 'hex'), recorded_at = 0, streams = 0,
+types = 0
+"""
 
 
 async def wipe(url: str, schema: str) -> None:
@@ -93,7 +96,7 @@ def with_options(url: str, **options: str) -> str:
 
 async def _drop_schemas(url: str) -> None:
     connection = await asyncpg.connect(url)
-    with suppress(asyncpg.PostgresError):
+    with suppress(asyncpg.exceptions.PostgresError):
         for row in await connection.fetch("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, $1)", _PREFIX):
             await connection.execute(f'DROP SCHEMA "{row[0]}" CASCADE')
     await connection.close()

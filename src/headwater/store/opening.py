@@ -16,7 +16,7 @@ async def open_adapter(
     parsed = parse_url(url)
     if parsed.postgres is not None:
         # Only now: its driver is a library that a user of SQLite doesn't need to have.
-        from headwater.store.postgres.adapter import PostgresAdapter  # noqa: PLC0415
+        from headwater.store.postgres.adapter import PostgresAdapter
 
         return await PostgresAdapter.open(
             parsed.postgres,

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec, cast
 
 import asyncpg
 import pytest
@@ -101,7 +101,7 @@ def on_database(
 
         asyncio.run(main())
 
-    return _with_fixture(run, test, "postgres")
+    return cast("Callable[Concatenate[str, P], None]", _with_fixture(run, test, "postgres"))
 
 
 def on_new_database(
@@ -112,7 +112,7 @@ def on_new_database(
     def run(postgres: str, tmp_path: Path, *args: P.args, **kwargs: P.kwargs) -> None:
         asyncio.run(test(Database(postgres, own_schema(tmp_path)), *args, **kwargs))
 
-    return _with_fixture(run, test, "postgres", "tmp_path")
+    return cast("Callable[Concatenate[str, Path, P], None]", _with_fixture(run, test, "postgres", "tmp_path"))
 
 
 def _with_fixture(run: Callable[Q, None], test: Callable[..., object], *fixtures: str) -> Callable[Q, None]:

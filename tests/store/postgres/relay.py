@@ -23,24 +23,31 @@ class Relay:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._listener: asyncio.Server | None = None
-        self._own_port = 0
+        self.port = 0
+        self._questions = bytearray()
         self._losing: str | None = None
+        self._marker: bytes | None = None
         self._open = True
         self.swallowed = 0
 
-    def url(self, url: str) -> str:
-        """The same database, by way of the relay."""
+    def url(self, url: str, user: str | None = None) -> str:
+        """The same database, by way of the relay; for another user, if one is named."""
         parts = urlsplit(with_options(url))
-        user = parts.netloc.rpartition("@")[0]
-        relayed = parts._replace(netloc=f"{user}@127.0.0.1:{self._own_port}")
+        user = user or parts.netloc.rpartition("@")[0]
+        relayed = parts._replace(netloc=f"{user}@127.0.0.1:{self.port}")
         query = "&".join(part for part in relayed.query.split("&") if not part.startswith("host="))
         return relayed._replace(query=query).geturl()
 
-    def swallow_answers(self) -> None:
-        self._losing = "answers"
+    def swallow_answers_to(self, marker: bytes) -> None:
+        """From the first question on that holds these bytes, no answer comes back."""
+        self._marker = marker
 
     def swallow_questions(self) -> None:
         self._losing = "questions"
+
+    def sent(self, words: bytes) -> bool:
+        """Whether the store has sent these bytes at any time."""
+        return words in self._questions
 
     def cut(self) -> None:
         """Cut all connections, on both sides; new ones work again."""
@@ -58,7 +65,7 @@ class Relay:
 
     async def __aenter__(self) -> Self:
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        self._own_port = self._listener.sockets[0].getsockname()[1]
+        self.port = self._listener.sockets[0].getsockname()[1]
         return self
 
     async def __aexit__(
@@ -83,9 +90,16 @@ class Relay:
             return await asyncio.open_unix_connection(Path(self._socket) / f".s.PGSQL.{self._port}")
         return await asyncio.open_connection(self._host, self._port)
 
+    def _heed(self, question: bytes) -> None:
+        self._questions += question
+        if self._marker is not None and self._marker in question:
+            self._losing, self._marker = "answers", None
+
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kind: str) -> None:
         try:
             while data := await reader.read(65_536):
+                if kind == "questions":
+                    self._heed(data)
                 if self._losing == kind:
                     self.swallowed += len(data)
                 else:

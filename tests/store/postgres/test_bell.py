@@ -71,11 +71,13 @@ async def test_what_is_told_comes_from_outside_the_append_transaction(database: 
 
         await connection.add_listener(f"headwater:{database.schema}", hear)
         async with await database.open() as store:
-            writer = await connection.fetchval("SELECT pid FROM pg_stat_activity WHERE query LIKE '%fsync%'  AND pid <> pg_backend_pid()")
+            writer = await connection.fetchval(
+                "SELECT pid FROM pg_stat_activity WHERE query LIKE '%fsync%'  AND pid <> pg_backend_pid()"
+            )
             await store.append("s", [Deposited(0)])
             for number in range(100):
                 await store.append("s", [Deposited(number)])
-        told = []
+        told: list[tuple[int, str]] = []
         while not told or told[-1][1] != "101":
             told.append(await heard.get())
         assert writer not in {process for process, _ in told}

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
 import pytest
@@ -11,12 +11,11 @@ import pytest
 from headwater.errors import OutcomeUnknown, StorageFailed, StreamDeleted
 from headwater.store.model import Appended, Expected
 from headwater.store.postgres.connection import Connection, Limits
-from headwater.store.postgres.transactions import Transactions
 from headwater.store.store import EventStore
 from headwater.store.verification import verify
 from headwater.testing.conformance.store import Deposited, check_log, new_id
 
-from .driving import Database, on_database, on_new_database, postgres
+from .driving import Database, on_database, on_new_database
 from .relay import Relay
 
 SHORT = Limits(connect=2.0, patience=0.2, lock=2.0, statement=5.0)
@@ -31,8 +30,8 @@ async def _append(store: EventStore, stream: str, ids: list[UUID]) -> Appended:
     while True:
         try:
             return await store.append(stream, [Deposited(n) for n in range(len(ids))], ids=ids)
-        except OutcomeUnknown as error:
-            assert list(error.ids) == ids
+        except OutcomeUnknown:
+            continue
 
 
 @pytest.mark.row("BS-02", "BS-16")
@@ -61,24 +60,23 @@ async def test_backends_are_terminated_at_random_moments(database: Database, sto
                 await connection.execute(_TERMINATE)
         ended = True
 
-    opened = [await database.open() for _ in range(stores)]
-    clients = [client(opened[n % stores], f"s-{n}") for n in range(8)]
-    await asyncio.gather(terminate(), *clients)
-    events = {event.id: event.position async for event in opened[0].raw_all()}
-    assert await check_log(opened[0]) == len(events)
-    assert events == done  # each once, where its answer said, and nothing else
-    assert (await verify(opened[0])).broken is None
-    for store in opened:
-        await store.close()
+    async with await database.open() as one, await database.open() as other:
+        opened = [one, other][:stores]
+        clients = [client(opened[n % stores], f"s-{n}") for n in range(8)]
+        await asyncio.gather(terminate(), *clients)
+        events = {event.id: event.position async for event in one.raw_all()}
+        assert await check_log(one) == len(events)
+        assert events == done  # each once, where its answer said, and nothing else
+        assert (await verify(one)).broken is None
 
 
 @asynccontextmanager
 async def _relayed(database: Database, limits: Limits = SHORT) -> AsyncIterator[tuple[Relay, EventStore]]:
     """A store whose connections go through a relay that the test can cut."""
-    async with Relay(database.server) as relay:
-        store = await database.open(url=relay.url(database.url), limits=limits)
+    async with AsyncExitStack() as stack:
+        relay = await stack.enter_async_context(Relay(database.server))
+        store = await stack.enter_async_context(await database.open(url=relay.url(database.url), limits=limits))
         yield relay, store
-        await store.close()
 
 
 @pytest.mark.row("BS-02")
@@ -87,7 +85,7 @@ async def test_an_answer_that_was_lost_is_found_again(database: Database) -> Non
     """The server has committed, and the connection is cut before it can say so."""
     async with _relayed(database, Limits(patience=5.0)) as (relay, store):
         await store.append("s", [Deposited(0)])
-        relay.swallow_answers()  # what is sent arrives, and nothing comes back
+        relay.swallow_answers_to(b'"amount":1')  # what is sent arrives, and nothing comes back
         append = store.submit("s", [Deposited(1)], expected=1)
         queued = store.submit("s", [Deposited(2)], expected=2, follows=append)
         async with await database.open(read_only=True) as other:
@@ -121,7 +119,7 @@ async def test_a_database_that_does_not_come_back(database: Database) -> None:
     ids = [UUID(bytes=new_id())]
     async with _relayed(database) as (relay, store):
         await store.append("s", [Deposited(0)])
-        relay.swallow_answers()
+        relay.swallow_answers_to(b'"amount":1')
         under_way = asyncio.ensure_future(store.append("s", [Deposited(1)], ids=ids))
         async with await database.open(read_only=True) as other:
             while await other.head() < 2:
@@ -157,7 +155,9 @@ async def test_a_statement_that_is_still_under_way_is_fenced_off(database: Datab
         while not await blocker.fetchval(waiting.format("WITH moved")):
             await blocker.execute("SELECT pg_stat_clear_snapshot()")
         relay.cut()  # the server doesn't notice: it waits for the lock
-        while not await blocker.fetchval(waiting.format("UPDATE%revision = revision + 1 WHERE revision = $1 RETURNING true")):
+        while not await blocker.fetchval(
+            waiting.format("UPDATE%revision = revision + 1 WHERE revision = $1 RETURNING true")
+        ):
             await blocker.execute("SELECT pg_stat_clear_snapshot()")
         await transaction.rollback()
         assert (await append.answer).position == 2
@@ -168,37 +168,31 @@ async def test_a_statement_that_is_still_under_way_is_fenced_off(database: Datab
 @pytest.mark.parametrize("committed", [False, True])
 @on_database
 async def test_a_change_whose_commit_was_lost(database: Database, committed: bool) -> None:
-    store = await database.open()
-    await store.append("s", [Deposited(0)])
-    fail = True
+    """If the server has not committed, it is made again; if it has, somebody must look."""
+    execute = Connection.execute
+    commits = 0
 
-    class Cut(Transactions):
-        pass
-
-    connection = await postgres(store)._writer._transactions.connection()  # type: ignore[union-attr]
-    execute = connection.execute
-
-    async def lose(query: str, *args: object) -> str:
-        nonlocal fail
-        if query != "COMMIT" or not fail:
-            return await execute(query, *args)
-        fail = False
+    async def lose(self: Connection, query: str, *args: object) -> str:
+        nonlocal commits
+        commits += query == "COMMIT"
+        if query != "COMMIT" or commits > 1:
+            return str(await execute(self, query, *args))
         if committed:
-            await execute(query)
-        connection.terminate()
-        raise ConnectionResetError("lost")
+            await execute(self, query)
+        self.terminate()
+        raise ConnectionResetError("the test has cut it")
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Connection, "execute", lambda self, query, *args: lose(query, *args))
-        closing = store.adapter.tombstone("s", Expected.ANY)
-        if committed:
-            with pytest.raises(OutcomeUnknown):
-                await closing
-        else:
-            assert (await closing).tombstoned
-    with pytest.raises(StreamDeleted):
-        await store.append("s", [Deposited(1)])
-    await store.close()
+    async with await database.open() as store:
+        await store.append("s", [Deposited(0)])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Connection, "execute", lose)
+            if committed:
+                with pytest.raises(OutcomeUnknown, match="look whether it was"):
+                    await store.adapter.tombstone("s", Expected.ANY)
+            else:
+                assert (await store.adapter.tombstone("s", Expected.ANY)).tombstoned
+        with pytest.raises(StreamDeleted):
+            await store.append("s", [Deposited(1)])
 
 
 @on_database

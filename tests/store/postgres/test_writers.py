@@ -78,8 +78,8 @@ async def test_versions_are_never_given_twice(database: Database) -> None:
                 info = await store.adapter.stream_info(stream)
                 try:
                     await store.append(stream, [Deposited(1)], expected=0 if info is None else info.version)
-                except WrongExpectedVersion as error:
-                    assert error.actual >= 1
+                except WrongExpectedVersion:
+                    continue
                 else:
                     return tries
 

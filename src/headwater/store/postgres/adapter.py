@@ -53,7 +53,7 @@ class PostgresAdapter:
         queue_limit: how many appends may wait.
     """
 
-    def __init__(  # noqa: PLR0913 - of those that open one
+    def __init__(
         self,
         dialer: Dialer,
         clock: Clock,
@@ -85,7 +85,7 @@ class PostgresAdapter:
         )
 
     @classmethod
-    async def open(  # noqa: PLR0913 - all but the first have defaults
+    async def open(
         cls,
         address: PostgresAddress,
         *,
@@ -233,9 +233,7 @@ class PostgresAdapter:
 
     async def link(self, stream: str, positions: Sequence[int], expected: ExpectedVersion) -> Linked:
         """Put events of the log into another stream too."""
-        return await self.change(
-            partial(changes.link, stream=stream, positions=positions, expected=expected), [stream]
-        )
+        return await self.change(partial(changes.link, stream=stream, positions=positions, expected=expected), [stream])
 
     async def truncate(self, stream: str, before: int | None, expected: ExpectedVersion) -> StreamInfo:
         """Have reads skip the versions below `before`."""

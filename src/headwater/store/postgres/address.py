@@ -14,6 +14,7 @@ FORM: Final = "postgresql://user:password@host:port/database"
 SCHEMA: Final = "headwater"
 """The schema whose tables hold the log, unless the URL names another."""
 
+_WRITE: Final = f"write {FORM}, and quote what means something in a URL: %23 for #, %40 for @, %2F for /"
 _SCHEMA_NAME: Final = re.compile(r"(?!pg_)[a-z_][a-z0-9_]{0,39}")
 _OURS: Final = frozenset({"schema", "durability", "session_host", "session_port"})
 _SHOWN: Final = frozenset({"host", "port", "schema"})
@@ -67,14 +68,16 @@ def parse_postgres_url(url: str) -> PostgresUrl:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        raise NotAStore(f"this is no PostgreSQL URL ({error}); write {FORM}") from None
+    except ValueError:  # its message shows a part of the URL, which may be of the password
+        raise NotAStore(f"this PostgreSQL URL has no proper host or port; {_WRITE}") from None
     if port == 0 or parts.fragment:
-        raise NotAStore(f"this PostgreSQL URL has a port 0 or a #; quote it as %23 where it is meant, and write {FORM}")
+        raise NotAStore(f"this PostgreSQL URL has a port 0, or a # in it; {_WRITE}")
     options = _options(parts)
     location = _location(parts, options)
     address = PostgresAddress(
-        dsn=parts._replace(query=urlencode([(name, value) for name, value in options.items() if name not in _OURS])).geturl(),
+        dsn=parts._replace(
+            query=urlencode([(name, value) for name, value in options.items() if name not in _OURS])
+        ).geturl(),
         location=location,
         schema=_schema(options.get("schema", SCHEMA), location),
         session=_session(options, location),

@@ -74,7 +74,7 @@ class Dialer:
 
     async def _connect(self, settings: dict[str, str], session: tuple[str, int] | None = None) -> Connection:
         host, port = session or (None, None)
-        connection = await asyncpg.connect(
+        connection: Connection = await asyncpg.connect(
             self.address.dsn,
             host=host,
             port=port,

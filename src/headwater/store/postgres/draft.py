@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -252,7 +252,7 @@ class Draft:
         self._characters = 0
 
 
-def stream_names(appends: list[Append]) -> Iterator[str]:
+def stream_names(appends: Iterable[Append]) -> Iterator[str]:
     """The streams that the appends add to; some of them more than once."""
     for append in appends:
         for part in append.parts:

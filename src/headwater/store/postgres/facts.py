@@ -168,9 +168,7 @@ def statement(schema: str) -> str:
     return _FACTS.format(s=schema)
 
 
-def _conflicts(
-    conditions: Sequence[AppendCondition], found: Iterable[tuple[int, int]], head: int
-) -> list[int | None]:
+def _conflicts(conditions: Sequence[AppendCondition], found: Iterable[tuple[int, int]], head: int) -> list[int | None]:
     first: list[int | None] = [
         condition.after + 1 if condition.query.everything and condition.after < head else None
         for condition in conditions
@@ -180,7 +178,7 @@ def _conflicts(
     return first
 
 
-def _repetition(  # noqa: PLR0913 - one for each column
+def _repetition(
     position: int,
     stream: str,
     version: int,
@@ -191,7 +189,7 @@ def _repetition(  # noqa: PLR0913 - one for each column
     recorded_at: int,
     tags: str | None,
     remaining: int,
-    begins: bool,  # noqa: FBT001
+    begins: bool,
 ) -> Repetition:
     event = StoredEvent(
         position,

@@ -11,7 +11,13 @@ from headwater.store.adapter import Append
 from headwater.store.postgres.driver import asyncpg
 from headwater.store.repetitions import events_of
 
-DRIVER: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+DRIVER: Final = (
+    asyncpg.exceptions.PostgresError,
+    asyncpg.exceptions.InterfaceError,
+    asyncpg.exceptions.InternalClientError,
+    OSError,
+    TimeoutError,
+)
 """Everything that the driver raises. A `TimeoutError` of it comes from a server that doesn't answer any more."""
 
 _LOST: Final = (
@@ -19,8 +25,8 @@ _LOST: Final = (
     asyncpg.OperatorInterventionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
+    asyncpg.exceptions.InterfaceError,
+    asyncpg.exceptions.InternalClientError,
     OSError,
     TimeoutError,
 )
@@ -73,7 +79,7 @@ def _storage_failure(location: str, error: BaseException) -> StorageFailed:
 def append_failure(append: Append, error: BaseException) -> StoreError | InternalError:
     """What a single append is answered when its own rows were refused."""
     failure: StoreError | InternalError
-    if isinstance(error, asyncpg.UniqueViolationError) and error.constraint_name == "events_by_id":
+    if isinstance(error, asyncpg.UniqueViolationError) and getattr(error, "constraint_name", None) == "events_by_id":
         failure = _duplicate(append, error)
     elif isinstance(error, asyncpg.ProgramLimitExceededError):
         failure = StorageFailed(f"an event of the append to {append.stream!r} is larger than PostgreSQL can hold")
@@ -84,7 +90,7 @@ def append_failure(append: Append, error: BaseException) -> StoreError | Interna
 
 
 def _duplicate(append: Append, error: asyncpg.UniqueViolationError) -> DuplicateEvent:
-    key = _KEY.search(str(error.detail))  # the server keeps it from those who may not read the table
+    key = _KEY.search(str(getattr(error, "detail", None)))  # the server keeps it from those who may not read the table
     if key is None:
         return DuplicateEvent(f"an event of the append to {append.stream!r} has an identifier that the log holds")
     found = UUID(key["id"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -33,7 +33,7 @@ SELECT events.hash, {_COLUMNS} FROM {_JOINED} WHERE events.position > $1 ORDER B
 _CHAIN_HEAD: Final = "SELECT position, hash FROM {s}.head"
 _REVISION: Final = "SELECT revision FROM {s}.head"
 
-_tags: Final = msgspec.json.Decoder(tuple[str, ...])
+_names: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 async def read(connection: Connection, schema: str, selection: Selection, limit: int) -> Page:
@@ -45,9 +45,9 @@ async def read(connection: Connection, schema: str, selection: Selection, limit:
     head = int(rows[0][0])
     if rows[0][1] is None:
         return Page([], head)
-    if selection.stream is None:
-        return Page([_event(row) for row in rows], head)
-    return Page([_event_of(row, selection.stream) for row in rows], head)
+    _, places, *columns = zip(*rows, strict=True)
+    events = _events(columns)
+    return Page(events if selection.stream is None else _linked(events, places, selection.stream), head)
 
 
 async def head(connection: Connection, schema: str) -> int:
@@ -63,7 +63,10 @@ async def revision(connection: Connection, schema: str) -> int:
 async def chain(connection: Connection, schema: str, after: int, limit: int) -> list[ChainLink]:
     """The next events above position `after` with what is stored as their hashes."""
     rows = await connection.fetch(_CHAIN.format(s=schema), after, limit)
-    return [ChainLink(_event((None, *row)), row[0]) for row in rows]
+    if not rows:
+        return []
+    hashes, *columns = zip(*rows, strict=True)
+    return list(map(ChainLink, _events(columns), hashes))
 
 
 async def chain_head(connection: Connection, schema: str) -> ChainHead:
@@ -72,15 +75,20 @@ async def chain_head(connection: Connection, schema: str) -> ChainHead:
     return ChainHead(0, GENESIS) if row is None else ChainHead(*row)
 
 
-def _event(row: Sequence[object]) -> StoredEvent:
-    _, _, *fields, tags, remaining = row
-    return StoredEvent(*fields, _tags.decode(tags) if tags else (), remaining)  # type: ignore[arg-type]  # as the tables say
+def _events(columns: Sequence[Sequence[Any]]) -> list[StoredEvent]:
+    """From the columns of `_COLUMNS`."""
+    *fields, tags, remaining = columns
+    return list(map(StoredEvent, *fields, map(_tags, tags), remaining))
 
 
-def _event_of(row: Sequence[object], stream: str) -> StoredEvent:
-    """The event as it looks in this stream, into which it may have been linked."""
-    event = _event(row)
-    if event.stream == stream:
-        return event
-    origin, version = (event.stream, event.version), row[1]
-    return msgspec.structs.replace(event, stream=stream, version=version, linked_from=origin)
+def _linked(events: list[StoredEvent], versions: Sequence[int], stream: str) -> list[StoredEvent]:
+    """Have the events that were linked into the stream look so."""
+    for index, event in enumerate(events):
+        if event.stream != stream:
+            origin = (event.stream, event.version)
+            events[index] = msgspec.structs.replace(event, stream=stream, version=versions[index], linked_from=origin)
+    return events
+
+
+def _tags(text: str | None) -> tuple[str, ...]:
+    return _names.decode(text) if text else ()

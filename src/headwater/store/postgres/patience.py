@@ -40,7 +40,12 @@ class Patience:
 async def pause(clock: Clock, seconds: float) -> None:
     """Wait, by the clock's time."""
     over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    timer = clock.call_later(seconds, lambda: over.done() or over.set_result(None))
+
+    def end() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = clock.call_later(seconds, end)
     try:
         await over
     finally:

@@ -10,7 +10,6 @@ from headwater.clock import Clock
 from headwater.store.postgres.connection import Connection, Dialer
 from headwater.store.postgres.failure import DRIVER, is_lost, storage_failure
 from headwater.store.postgres.patience import Patience
-from headwater.store.postgres.transactions import hang_up
 
 _T = TypeVar("_T")
 

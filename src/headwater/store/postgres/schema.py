@@ -25,7 +25,13 @@ CREATE TABLE {s}.headwater_migrations (
 """
 _ENCODING: Final = "SELECT current_setting('server_encoding')"
 _PRESENT: Final = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)"
-_MARKED: Final = "SELECT to_regclass(format('%I.headwater_migrations', $1::text)) IS NOT NULL"
+# Not by to_regclass, which may not see what another process has made while this one waited for the lock.
+_MARKED: Final = """
+SELECT EXISTS (
+    SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE nspname = $1 AND relname = 'headwater_migrations'
+)
+"""
 _TABLES: Final = """
 SELECT count(*) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1
 """

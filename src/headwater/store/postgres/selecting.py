@@ -66,7 +66,9 @@ class Statement:
 
     def _matching_places(self, query: EventQuery) -> str:
         bounds = self._position_bounds("first.position")
-        union = " UNION ".join(f"({self._tagged(item, bounds) if item.tags else self._typed(item, bounds)})" for item in query.items)
+        union = " UNION ".join(
+            f"({self._tagged(item, bounds) if item.tags else self._typed(item, bounds)})" for item in query.items
+        )
         return f"""
             SELECT position AS place, position FROM ({union}) AS either
             ORDER BY position {self._order} LIMIT {self._limit}
@@ -83,10 +85,11 @@ class Statement:
                 )
             )""")  # noqa: S608
         if item.types:
+            types = self._parameter(list(item.types), "text[]")
             conditions.append(f"""EXISTS (
                 SELECT FROM {self._schema}.events JOIN {self._schema}.types ON types.id = events.type
-                WHERE events.position = first.position AND types.name = ANY ({self._parameter(list(item.types), "text[]")})
-            )""")  # noqa: S608
+                WHERE events.position = first.position AND types.name = ANY ({types})
+            )""")
         return f"""
             SELECT first.position FROM {self._schema}.event_tags AS first WHERE {" AND ".join(conditions)}
             ORDER BY first.position {self._order} LIMIT {self._limit}
@@ -117,8 +120,7 @@ class Statement:
         stream = f"(SELECT id FROM {schema}.streams WHERE name = {self._parameter(name, 'text')})"  # noqa: S608
         first = f"coalesce((SELECT first FROM {schema}.marks WHERE stream = {stream}), 1)"  # noqa: S608
         bounds = (
-            f"stream = {stream} AND version >= {first} "
-            f"AND {self._bounds('version', selection.after, selection.before)}"
+            f"stream = {stream} AND version >= {first} AND {self._bounds('version', selection.after, selection.before)}"
         )
         until = self._parameter(_HIGHEST if selection.until is None else _clamped(selection.until), "bigint")
         query = None if selection.query is None or selection.query.everything else selection.query
@@ -145,7 +147,7 @@ class Statement:
         if item.types:
             conditions.append(f"types.name = ANY ({self._parameter(list(item.types), 'text[]')})")
         conditions += [
-            f"EXISTS (SELECT FROM {self._schema}.event_tags "  # noqa: S608
+            f"EXISTS (SELECT FROM {self._schema}.event_tags "
             f"WHERE tag = {self._parameter(tag, 'text')} AND event_tags.position = events.position)"
             for tag in item.tags
         ]

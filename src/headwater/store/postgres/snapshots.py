@@ -18,9 +18,7 @@ _DELETE: Final = "DELETE FROM {s}.snapshots WHERE stream = $1 AND ($2::text IS N
 
 async def save(connection: Connection, schema: str, snapshot: Snapshot) -> None:
     """Keep it, unless there is one with a higher version."""
-    await connection.execute(
-        _SAVE.format(s=schema), snapshot.stream, snapshot.key, snapshot.version, snapshot.data
-    )
+    await connection.execute(_SAVE.format(s=schema), snapshot.stream, snapshot.key, snapshot.version, snapshot.data)
 
 
 async def load(connection: Connection, schema: str, stream: str, key: str) -> Snapshot | None:

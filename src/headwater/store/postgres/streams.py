@@ -38,5 +38,5 @@ async def streams(connection: Connection, schema: str, search: StreamSearch, lim
     return [_info(*row) for row in rows]
 
 
-def _info(name: str, version: int, first: int, last: int, readable: int, tombstoned: bool) -> StreamInfo:  # noqa: FBT001
+def _info(name: str, version: int, first: int, last: int, readable: int, tombstoned: bool) -> StreamInfo:
     return StreamInfo(name, Version(version), Position(first), Position(last), Version(readable), tombstoned)

@@ -62,9 +62,7 @@ class Task(Generic[T]):
 
     __slots__ = ("answer", "run", "streams")
 
-    def __init__(
-        self, run: Callable[[Scope], Awaitable[T]], streams: Sequence[str], answer: asyncio.Future[T]
-    ) -> None:
+    def __init__(self, run: Callable[[Scope], Awaitable[T]], streams: Sequence[str], answer: asyncio.Future[T]) -> None:
         self.run = run
         self.streams = streams
         self.answer = answer

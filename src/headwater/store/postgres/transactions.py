@@ -168,15 +168,18 @@ class Transactions:
         if asked:
             known = await facts.ask(connection, self._facts, question, catalogue)
             if revision not in (-1, catalogue.head.revision):
-                return self._not_alone()
+                self._alone = False
+                return None
         draft, outcomes = self._draft(appends, known)
         if not draft.changed:
-            return outcomes if asked or await self._unmoved(connection) else self._not_alone()
-        if len(draft.chunks()) > 1:
+            self._alone = asked or await self._unmoved(connection)
+        elif len(draft.chunks()) > 1:
             return None
-        self._in_flight = InFlight(draft.revision, draft, outcomes)
-        if not await self._send(connection, draft):
-            return self._not_alone()
+        else:
+            self._in_flight = InFlight(draft.revision, draft, outcomes)
+            self._alone = await self._send(connection, draft)
+        if not self._alone:
+            return None
         self._adopt(draft)
         return outcomes
 
@@ -225,9 +228,6 @@ class Transactions:
         """Whether nobody else has written, so that what was refused was refused rightly."""
         revision = await connection.fetchval(_REVISION.format(s=self._schema))
         return bool(revision == self._catalogue.head.revision)
-
-    def _not_alone(self) -> None:
-        self._alone = False
 
     @asynccontextmanager
     async def _locked(self, connection: Connection) -> AsyncIterator[None]:

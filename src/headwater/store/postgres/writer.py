@@ -69,7 +69,7 @@ class Writer:
         deliver: called with the answers of one group, in the order of `submit`.
     """
 
-    def __init__(  # noqa: PLR0913 - each is somebody else's
+    def __init__(
         self,
         transactions: Transactions,
         location: str,
