@@ -7,10 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, runtime, store
+from bench import demo, runtime, store, store_postgres
 from bench.result import Result, print_table, write_json
 
-BENCHMARKS: dict[str, Callable[[], list[Result]]] = {"demo": demo.run, "runtime": runtime.run, "store": store.run}
+BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
+    "demo": demo.run,
+    "runtime": runtime.run,
+    "store.sqlite": store.run,
+    "store.postgres": store_postgres.run,
+}
 
 
 def main(prefix: str) -> int:

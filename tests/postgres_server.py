@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -26,13 +27,14 @@ _PREFIX = "headwater_test_"
 
 @contextmanager
 def server() -> Iterator[str]:
-    """A server's URL; the server ends afterwards."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it wants XDG_RUNTIME_DIR to be set, and does without
-            from pgserver.postgres_server import get_server
-    except ImportError:
-        pytest.skip(f"there is no pgserver for this Python; set {VARIABLE} to the URL of a PostgreSQL database")
+    """A server's URL; the server ends afterwards.
+
+    Raises:
+        ImportError: there is no pgserver for this Python.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it wants XDG_RUNTIME_DIR to be set, and does without
+        from pgserver.postgres_server import get_server
     with tempfile.TemporaryDirectory(prefix="headwater-postgres-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the server may run as another user
         running = get_server(Path(folder) / "data", cleanup_mode="delete")
@@ -53,9 +55,11 @@ def postgres() -> Iterator[str]:
     if named:
         yield named
         asyncio.run(_drop_schemas(named))
-    else:
-        with server() as url:
-            yield url
+        return
+    if find_spec("pgserver") is None:
+        pytest.skip(f"there is no pgserver for this Python; set {VARIABLE} to the URL of a PostgreSQL database")
+    with server() as url:
+        yield url
 
 
 SHARED = f"{_PREFIX}shared"

@@ -25,7 +25,6 @@ POLL_BESIDE: Final = 1.0
 """Seconds between two questions while somebody listens: a process may die between its commit and its notification."""
 
 _LONGEST: Final = 5.0
-_TELL: Final = 2.0  # seconds that the last notification may take
 _NOTIFY: Final = "SELECT pg_notify($1, $2)"
 
 _log: Final = logging.getLogger("headwater.store")
@@ -54,6 +53,7 @@ class Bell(Watchers):
         self._stir: Final = asyncio.Event()
         self._untold: int | None = None
         self._listening = False
+        self._resting = False
         self._closing = False
         self._told_by = 0
         self._task: asyncio.Task[None] | None = None
@@ -87,13 +87,13 @@ class Bell(Watchers):
         self._stir.set()
         if self._timer is not None:
             self._timer.cancel()
-        if self._asking is not None:
-            self._asking.cancel()
-        if self._task is not None and self._listening:
-            await asyncio.wait([self._task], timeout=_TELL)
-        if self._task is not None:
+        tasks = [task for task in (self._asking, self._task) if task is not None]
+        if self._resting and self._task is not None:
             self._task.cancel()
-            await asyncio.wait([self._task])
+        if tasks:
+            _, unfinished = await asyncio.wait(tasks, timeout=self._dialer.limits.connect)
+            for task in unfinished:
+                task.cancel()
 
     # --- the connection ----------------------------------------------------------------------------------------
 
@@ -102,26 +102,30 @@ class Bell(Watchers):
             self._task = self._loop.create_task(self._connect(), name="headwater-store-bell")
 
     async def _connect(self) -> None:
+        """Serve, over a new connection each time that one was lost."""
         delay = POLL
         while not self._closing:
             try:
-                connection = await self._dialer.dial_session()
+                await self._serve()
             except DRIVER as error:
                 _log.info("%s: nobody listens for now: %s", self._dialer.address.location, error)
+            if self._listening:
+                self._listening, delay = False, POLL
+            if not self._closing:
+                self._resting = True
                 await pause(self._clock, delay)
+                self._resting = False
                 delay = min(_LONGEST, delay * 2)
-                continue
-            delay = POLL
-            try:
-                await self._serve(connection)
-            except DRIVER as error:
-                _log.info("%s: the listening connection was lost: %s", self._dialer.address.location, error)
-            finally:
-                self._listening = False
-                await hang_up(connection)
 
-    async def _serve(self, connection: Connection) -> None:
-        """Listen and tell, until the connection is lost or the store closed."""
+    async def _serve(self) -> None:
+        connection = await self._dialer.dial_session()
+        try:
+            await self._listen_and_tell(connection)
+        finally:
+            await hang_up(connection)
+
+    async def _listen_and_tell(self, connection: Connection) -> None:
+        """Until the connection is lost or the store closed."""
         connection.add_termination_listener(lambda _: self._stir.set())
         await connection.add_listener(self._channel, self._heard)
         self._told_by = connection.get_server_pid()

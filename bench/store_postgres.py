@@ -1,0 +1,129 @@
+"""The event store on PostgreSQL, beside bare asyncpg with the same statement, and beside `eventsourcing`.
+
+Everything that a user has on is on: full durability, event ids, metadata, a tag for each event, the hash chain. The
+server comes with the package `pgserver` (fsync on), unless HEADWATER_TEST_POSTGRES names another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import asyncpg
+import uvloop
+
+from bench.peers import figures
+from bench.peers.bare_asyncpg import BareAsyncpg
+from bench.result import Result
+from bench.store import METADATA, RUNS, Deposited, Times, many_clients, one_client, percentiles
+from headwater import EventStore
+from headwater.codec import Codec, TypeRegistry
+from headwater.store.postgres.address import parse_postgres_url
+from tests.postgres_server import VARIABLE, server, with_options
+
+Work = Callable[[EventStore], Awaitable[tuple[float, Times]]]
+
+
+def run() -> list[Result]:
+    named = os.environ.get(VARIABLE)
+    with nullcontext(named) if named else server() as url:
+        peer = _eventsourcing(url)
+        if not peer:
+            sys.stdout.write("store.postgres: eventsourcing is missing\n")
+        return [
+            line
+            for name, work, transactions, size in (
+                ("append_1", partial(one_client, count=2_000, size=1), 2_000, 1),
+                ("append_500", partial(many_clients, clients=500, count=50), 50, 500),
+                ("append_batch_1000", partial(one_client, count=50, size=1_000), 50, 1_000),
+            )
+            for line in uvloop.run(_measure(url, name, work, (transactions, size), peer.get(name)))
+        ]
+
+
+async def _measure(url: str, name: str, work: Work, bare: tuple[int, int], eventsourcing: float | None) -> list[Result]:
+    """Ours and bare asyncpg by turns, each on tables of its own, so that both have the same machine."""
+    ours, bares = [], []
+    times: Times = []
+    for _ in range(RUNS):
+        rate, found = await _in_schema(url, partial(_ours, work=work))
+        ours.append(rate)
+        times += found
+        bares.append((await _in_schema(url, partial(_bare, transactions=bare[0], size=bare[1])))[0])
+    ours_rate, bare_rate = statistics.median(ours), statistics.median(bares)
+    p50, p99 = percentiles(times)
+    lines = []
+    for suffix, peer, value in (("", "bare-asyncpg", bare_rate), ("_eventsourcing", "eventsourcing", eventsourcing)):
+        ratio = None if value is None else ours_rate / value
+        full = f"store.postgres.{name}{suffix}"
+        lines.append(Result(full, peer, ours_rate, value, "events/s", ratio, "full", p50, p99))
+    return lines
+
+
+async def _in_schema(url: str, work: Callable[[str], Awaitable[tuple[float, Times]]]) -> tuple[float, Times]:
+    schema = f"headwater_bench_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(url)
+    await connection.execute("CHECKPOINT")  # so that none falls into what is measured
+    try:
+        return await work(with_options(url, schema=schema))
+    finally:
+        await connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+        await connection.close()
+
+
+async def _ours(url: str, work: Work) -> tuple[float, Times]:
+    types = TypeRegistry()
+    types.register(Deposited, Deposited.type_name, Deposited.tagger)
+    async with await EventStore.open(url, Codec(types)) as store:
+        assert store.durability == "full"
+        await store.append("warm-up", [Deposited("a-0", 1)], metadata=METADATA)
+        found = await work(store)
+        events = await store.head()
+    await _say_size(url, events)
+    return found
+
+
+async def _bare(url: str, transactions: int, size: int) -> tuple[float, Times]:
+    bare = await BareAsyncpg.open(parse_postgres_url(url).address)
+    try:
+        await bare.append(1, size)
+        return await bare.append(transactions, size)
+    finally:
+        await bare.close()
+
+
+async def _say_size(url: str, events: int) -> None:
+    address = parse_postgres_url(url).address
+    connection = await asyncpg.connect(address.dsn)
+    size = await connection.fetchval(
+        "SELECT sum(pg_total_relation_size(pg_class.oid)) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
+        "WHERE nspname = $1 AND relkind = 'r'",
+        address.schema,
+    )
+    await connection.close()
+    sys.stdout.write(f"store.postgres: {size / events:.0f} bytes an event on disk\n")
+
+
+def _eventsourcing(url: str) -> dict[str, float]:
+    """In a database of its own on the same server."""
+    name = f"headwater_bench_{uuid4().hex[:12]}"
+    asyncio.run(_on_server(url, f'CREATE DATABASE "{name}"'))
+    parts = urlsplit(url)
+    host = parse_qs(parts.query).get("host", [parts.hostname or "localhost"])[0]
+    try:
+        return figures("eventsourcing_store.py", host, str(parts.port or 5432), parts.username or "postgres", name)
+    finally:
+        asyncio.run(_on_server(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+
+
+async def _on_server(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(sql)
+    await connection.close()
