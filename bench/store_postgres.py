@@ -13,6 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from functools import partial
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
@@ -25,10 +26,21 @@ from bench.result import Result
 from bench.store import METADATA, RUNS, Deposited, Times, many_clients, one_client, percentiles
 from headwater import EventStore
 from headwater.codec import Codec, TypeRegistry
+from headwater.store.postgres.adapter import PostgresAdapter
 from headwater.store.postgres.address import parse_postgres_url
 from tests.postgres_server import VARIABLE, server, with_options
 
 Work = Callable[[EventStore], Awaitable[tuple[float, Times]]]
+T = TypeVar("T")
+
+
+class Done(NamedTuple):
+    """What a run of ours did."""
+
+    rate: float
+    times: Times
+    statements: int
+    events: int
 
 
 def run() -> list[Result]:
@@ -39,24 +51,27 @@ def run() -> list[Result]:
             sys.stdout.write("store.postgres: eventsourcing is missing\n")
         return [
             line
-            for name, work, transactions, size in (
-                ("append_1", partial(one_client, count=2_000, size=1), 2_000, 1),
-                ("append_500", partial(many_clients, clients=500, count=50), 50, 500),
-                ("append_batch_1000", partial(one_client, count=50, size=1_000), 50, 1_000),
+            for name, work in (
+                ("append_1", partial(one_client, count=2_000, size=1)),
+                ("append_500", partial(many_clients, clients=500, count=50)),
+                ("append_batch_1000", partial(one_client, count=50, size=1_000)),
             )
-            for line in uvloop.run(_measure(url, name, work, (transactions, size), peer.get(name)))
+            for line in uvloop.run(_measure(url, name, work, peer.get(name)))
         ]
 
 
-async def _measure(url: str, name: str, work: Work, bare: tuple[int, int], eventsourcing: float | None) -> list[Result]:
-    """Ours and bare asyncpg by turns, each on tables of its own, so that both have the same machine."""
+async def _measure(url: str, name: str, work: Work, eventsourcing: float | None) -> list[Result]:
+    """Ours and bare asyncpg by turns, each on tables of its own, so that both have the same machine.
+
+    Bare asyncpg sends as many statements as ours did, with as many events in each.
+    """
     ours, bares = [], []
     times: Times = []
     for _ in range(RUNS):
-        rate, found = await _in_schema(url, partial(_ours, work=work))
-        ours.append(rate)
-        times += found
-        bares.append((await _in_schema(url, partial(_bare, transactions=bare[0], size=bare[1])))[0])
+        done = await _in_schema(url, partial(_ours, work=work))
+        ours.append(done.rate)
+        times += done.times
+        bares.append(await _in_schema(url, partial(_bare, statements=done.statements, events=done.events)))
     ours_rate, bare_rate = statistics.median(ours), statistics.median(bares)
     p50, p99 = percentiles(times)
     lines = []
@@ -67,7 +82,7 @@ async def _measure(url: str, name: str, work: Work, bare: tuple[int, int], event
     return lines
 
 
-async def _in_schema(url: str, work: Callable[[str], Awaitable[tuple[float, Times]]]) -> tuple[float, Times]:
+async def _in_schema(url: str, work: Callable[[str], Awaitable[T]]) -> T:
     schema = f"headwater_bench_{uuid4().hex[:12]}"
     connection = await asyncpg.connect(url)
     await connection.execute("CHECKPOINT")  # so that none falls into what is measured
@@ -78,23 +93,24 @@ async def _in_schema(url: str, work: Callable[[str], Awaitable[tuple[float, Time
         await connection.close()
 
 
-async def _ours(url: str, work: Work) -> tuple[float, Times]:
+async def _ours(url: str, work: Work) -> Done:
     types = TypeRegistry()
     types.register(Deposited, Deposited.type_name, Deposited.tagger)
     async with await EventStore.open(url, Codec(types)) as store:
         assert store.durability == "full"
         await store.append("warm-up", [Deposited("a-0", 1)], metadata=METADATA)
-        found = await work(store)
-        events = await store.head()
-    await _say_size(url, events)
-    return found
+        rate, times = await work(store)
+        assert isinstance(store.adapter, PostgresAdapter)
+        done = Done(rate, times, store.adapter.statistics.commits, store.adapter.statistics.events)
+    await _say_size(url, done.events)
+    return done
 
 
-async def _bare(url: str, transactions: int, size: int) -> tuple[float, Times]:
+async def _bare(url: str, statements: int, events: int) -> float:
     bare = await BareAsyncpg.open(parse_postgres_url(url).address)
     try:
-        await bare.append(1, size)
-        return await bare.append(transactions, size)
+        await bare.append(1, events // statements)
+        return (await bare.append(statements, events // statements))[0]
     finally:
         await bare.close()
 

@@ -40,12 +40,12 @@ class BareAsyncpg:
         bare = cls(connection, address.schema)
         names = [(number + 1, f"account-a-{number}") for number in range(STREAMS)]
         first = Chunk(0, Head(1, 0, _HASH, 0, STREAMS, 1), names, [(1, "Deposited", 1)], [], [])
-        await connection.fetchval(bare._write, *first.arguments()[:13], *([()] * 12))
+        await connection.fetchval(bare._write, *first.arguments(), *([()] * 11))
         bare._head = first.head
         return bare
 
     async def append(self, transactions: int, size: int) -> tuple[float, list[float]]:
-        """Events a second, and the seconds of each transaction of so many events."""
+        """Events a second, and the seconds of each statement with so many events."""
         chunks = [self._chunk(size, number).arguments() for number in range(transactions)]
         times = []
         for arguments in chunks:
@@ -63,12 +63,12 @@ class BareAsyncpg:
         head, now = self._head, SystemClock().wall() // 1_000
         rows, tags = [], []
         for index in range(size):
-            stream = (index if size == STREAMS else number) % STREAMS
+            stream = number % STREAMS if size in (1, 1_000) else (self._head.position + index) % STREAMS
             self._versions[stream] += 1
             position, version = head.position + index + 1, self._versions[stream]
             id_ = self._ids.next().bytes
             name = f"account:a-{stream}"
-            row = (position, stream + 1, version, 1, id_, None, None, DATA, METADATA, f'["{name}"]', 0, _HASH)
+            row = (stream + 1, version, 1, id_, None, None, DATA, METADATA, f'["{name}"]', 0, _HASH)
             rows.append(row)
             tags.append((name, position))
         self._head = Head(head.revision + 1, head.position + size, _HASH, now, STREAMS, 1)

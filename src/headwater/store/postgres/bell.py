@@ -15,7 +15,7 @@ from headwater.store.postgres.patience import pause
 from headwater.store.postgres.transactions import hang_up
 from headwater.store.watchers import Watchers
 
-GAP: Final = 0.005
+GAP: Final = 0.01
 """Seconds between two notifications; what is committed in between is told by one."""
 
 POLL: Final = 0.05

@@ -36,16 +36,21 @@ WITH moved AS (
 ), new_events AS (
     INSERT INTO {s}.events (position, stream, version, type, id, recorded_at, causation, correlation,
                             data, metadata, tags, remaining, hash)
-    SELECT position, stream, version, type, id, $4, causation, correlation, data, metadata, tags, remaining, hash
-    FROM moved, unnest($14::bigint[], $15::bigint[], $16::bigint[], $17::integer[], $18::uuid[], $19::uuid[],
-                       $20::uuid[], $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bytea[])
-        AS new (position, stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash)
+    SELECT $14 + number, stream, version, type, id, $4, causation, correlation, data, metadata, tags,
+           coalesce(remaining, 0), hash
+    FROM moved, unnest($15::bigint[], $16::bigint[], $17::integer[], $18::uuid[], $19::uuid[], $20::uuid[],
+                       $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bytea[])
+        WITH ORDINALITY
+        AS new (stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash, number)
 )
 SELECT count(*) FROM moved
 """
-"""Adds a chunk's rows if the log is at a revision, or nothing at all. Gives 1 or 0."""
+"""Adds a chunk's rows if the log is at a revision, or nothing at all. Gives 1 or 0.
 
-_Row = tuple[int, int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes]
+The events' columns may be shorter than the others, even empty, where what is left out is NULL, or 0 for `remaining`.
+"""
+
+_Row = tuple[int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes]
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -80,7 +85,8 @@ class Chunk(msgspec.Struct, frozen=True):
             *(zip(*self.streams, strict=True) if self.streams else ((), ())),
             *(zip(*self.types, strict=True) if self.types else ((), (), ())),
             *(zip(*sorted(self.tags), strict=True) if self.tags else ((), ())),
-            *zip(*self.rows, strict=True),
+            head.position - len(self.rows),
+            *(column if any(column) else () for column in zip(*self.rows, strict=True)),
         ]
 
 
@@ -152,8 +158,8 @@ class Draft:
 
     def first(self) -> tuple[int, bytes]:
         """Position and identifier of the first event, by which it can be told whether all of it was committed."""
-        row = self.chunks()[0].rows[0]
-        return row[0], row[4]
+        chunk = self.chunks()[0]
+        return chunk.head.position - len(chunk.rows) + 1, chunk.rows[0][3]
 
     def adopt(self) -> None:
         """Let the catalogue know that it is committed."""
@@ -217,7 +223,7 @@ class Draft:
                 self._hash, (position, name, version, kind, schema, id_, recorded_at, *context_fields)
             )
             number = known.get((kind, schema)) or self._type(kind, schema)
-            self._chunk.rows.append((position, stream, version, number, id_, *context_fields, self._hash))
+            self._chunk.rows.append((stream, version, number, id_, *context_fields, self._hash))
             if tags is not None:
                 self._chunk.tags.extend((tag, position) for tag in event.tags)
             if pending is not None:

@@ -20,6 +20,7 @@ from headwater.store.repetitions import events_of
 
 _GROUP_EVENTS: Final = 10_000
 _GROUP_BYTES: Final = 4 * 1024 * 1024
+_SMALL_GROUP: Final = 64  # appends; not worth halving
 
 Work = Append | Task[Any]
 """What may be queued. A task's result is as its own answer wants it."""
@@ -120,8 +121,8 @@ class Writer:
             answers = await self._settle(self._take())
             self._count(answers)
             self._deliver(answers)
-            # Those who were answered get their turn: what they append next belongs into the next group.
-            await asyncio.sleep(0)
+            if not self._queue:  # those who were answered get their turn: what they append next comes together
+                await asyncio.sleep(0)
 
     async def _wait(self) -> bool:
         """Sleep while there is nothing to do. False when there never will be again."""
@@ -139,7 +140,10 @@ class Writer:
         if isinstance(group[0], Task):
             return group
         events, size = _weight(group[0])
-        while queue and events < _GROUP_EVENTS and size < _GROUP_BYTES:
+        # When many wait, only half of them are taken: while the server works, the others have theirs prepared. All at
+        # once, everybody would wait for the server, and then the server for everybody.
+        most = max(_SMALL_GROUP, len(queue) // 2)
+        while queue and len(group) < most and events < _GROUP_EVENTS and size < _GROUP_BYTES:
             work = queue[0]
             if isinstance(work, Task):
                 break
