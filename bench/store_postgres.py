@@ -6,7 +6,6 @@ server comes with the package `pgserver` (fsync on), unless HEADWATER_TEST_POSTG
 
 from __future__ import annotations
 
-import asyncio
 import os
 import statistics
 import sys
@@ -19,6 +18,7 @@ from uuid import uuid4
 
 import asyncpg
 import uvloop
+from tests.postgres_server import VARIABLE, server, with_options
 
 from bench.peers import figures
 from bench.peers.bare_asyncpg import BareAsyncpg
@@ -28,7 +28,6 @@ from headwater import EventStore
 from headwater.codec import Codec, TypeRegistry
 from headwater.store.postgres.adapter import PostgresAdapter
 from headwater.store.postgres.address import parse_postgres_url
-from tests.postgres_server import VARIABLE, server, with_options
 
 Work = Callable[[EventStore], Awaitable[tuple[float, Times]]]
 T = TypeVar("T")
@@ -46,9 +45,6 @@ class Done(NamedTuple):
 def run() -> list[Result]:
     named = os.environ.get(VARIABLE)
     with nullcontext(named) if named else server() as url:
-        peer = _eventsourcing(url)
-        if not peer:
-            sys.stdout.write("store.postgres: eventsourcing is missing\n")
         return [
             line
             for name, work in (
@@ -56,26 +52,29 @@ def run() -> list[Result]:
                 ("append_500", partial(many_clients, clients=500, count=50)),
                 ("append_batch_1000", partial(one_client, count=50, size=1_000)),
             )
-            for line in uvloop.run(_measure(url, name, work, peer.get(name)))
+            for line in uvloop.run(_measure(url, name, work))
         ]
 
 
-async def _measure(url: str, name: str, work: Work, eventsourcing: float | None) -> list[Result]:
-    """Ours and bare asyncpg by turns, each on tables of its own, so that both have the same machine.
+async def _measure(url: str, name: str, work: Work) -> list[Result]:
+    """Ours and the peers by turns, each on tables of its own, so that all have the same machine.
 
     Bare asyncpg sends as many statements as ours did, with as many events in each.
     """
-    ours, bares = [], []
+    ours, bares, peers = [], [], []
     times: Times = []
     for _ in range(RUNS):
         done = await _in_schema(url, partial(_ours, work=work))
         ours.append(done.rate)
         times += done.times
         bares.append(await _in_schema(url, partial(_bare, statements=done.statements, events=done.events)))
+        peers.append(await _eventsourcing(url, name))
+    found = [rate for rate in peers if rate is not None]
+    peer_rate = statistics.median(found) if found else None
     ours_rate, bare_rate = statistics.median(ours), statistics.median(bares)
     p50, p99 = percentiles(times)
     lines = []
-    for suffix, peer, value in (("", "bare-asyncpg", bare_rate), ("_eventsourcing", "eventsourcing", eventsourcing)):
+    for suffix, peer, value in (("", "bare-asyncpg", bare_rate), ("_eventsourcing", "eventsourcing", peer_rate)):
         ratio = None if value is None else ours_rate / value
         full = f"store.postgres.{name}{suffix}"
         lines.append(Result(full, peer, ours_rate, value, "events/s", ratio, "full", p50, p99))
@@ -127,16 +126,17 @@ async def _say_size(url: str, events: int) -> None:
     sys.stdout.write(f"store.postgres: {size / events:.0f} bytes an event on disk\n")
 
 
-def _eventsourcing(url: str) -> dict[str, float]:
-    """In a database of its own on the same server."""
-    name = f"headwater_bench_{uuid4().hex[:12]}"
-    asyncio.run(_on_server(url, f'CREATE DATABASE "{name}"'))
+async def _eventsourcing(url: str, name: str) -> float | None:
+    """In a database of its own on the same server. None if the peer is missing."""
+    database = f"headwater_bench_{uuid4().hex[:12]}"
+    await _on_server(url, f'CREATE DATABASE "{database}"')
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname or "localhost"])[0]
+    server = (host, str(parts.port or 5432), parts.username or "postgres", database)
     try:
-        return figures("eventsourcing_store.py", host, str(parts.port or 5432), parts.username or "postgres", name)
+        return figures("eventsourcing_store.py", name, *server).get(name)
     finally:
-        asyncio.run(_on_server(url, f'DROP DATABASE "{name}" WITH (FORCE)'))
+        await _on_server(url, f'DROP DATABASE "{database}" WITH (FORCE)')
 
 
 async def _on_server(url: str, sql: str) -> None:

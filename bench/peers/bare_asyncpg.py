@@ -1,6 +1,7 @@
 """What asyncpg and PostgreSQL can do with the store's tables and statement, with nothing around them.
 
-The same schema, statement and durability as ours; the rows are made before the clock starts, and the hash is a constant.
+The same schema, statement and durability as ours; the rows are made before the clock starts, and the hash is a
+constant.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
-"""The side of `eventsourcing` in the store benchmarks: prints a name and events a second on each line.
+"""The side of `eventsourcing` in the store benchmarks: prints a name and events a second.
 
-Usage: eventsourcing_store.py HOST PORT USER DATABASE. The same server as ours, with the library's own tables and defaults.
-Of several numbers of threads the best one counts.
+Usage: eventsourcing_store.py NAME HOST PORT USER DATABASE. The same server as ours, with the library's own tables and
+defaults. Of several numbers of threads the best one counts.
 """
 
-import statistics
 import sys
 import threading
 import time
@@ -14,7 +13,6 @@ from eventsourcing.persistence import InfrastructureFactory, StoredEvent
 from eventsourcing.utils import Environment
 
 DATA = b'{"account":"a-1","amount":1,"note":"hello world, this is a payload"}'
-RUNS = 3
 
 
 def recorder(host, port, user, database):
@@ -39,12 +37,9 @@ def events(count):
 
 
 def rate(count, work):
-    rates = []
-    for _ in range(RUNS):
-        started = time.perf_counter()
-        work()
-        rates.append(count / (time.perf_counter() - started))
-    return statistics.median(rates)
+    started = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - started)
 
 
 def one(target, count):
@@ -60,12 +55,23 @@ def many(target, threads, count):
         thread.join()
 
 
+def append_1(target):
+    return rate(500, lambda: one(target, 500))
+
+
+def append_500(target):
+    return max(rate(n * 50, lambda n=n: many(target, n, 50)) for n in (4, 10, 20))
+
+
+def append_batch_1000(target):
+    return rate(10_000, lambda: [target.insert_events(events(1_000)) for _ in range(10)])
+
+
 def main():
-    target = recorder(*sys.argv[1:])
+    name, *server = sys.argv[1:]
+    target = recorder(*server)
     one(target, 50)
-    print("append_1", rate(500, lambda: one(target, 500)))
-    print("append_500", max(rate(n * 100, lambda n=n: many(target, n, 100)) for n in (4, 10, 20)))
-    print("append_batch_1000", rate(10_000, lambda: [target.insert_events(events(1_000)) for _ in range(10)]))
+    print(name, {"append_1": append_1, "append_500": append_500, "append_batch_1000": append_batch_1000}[name](target))
 
 
 main()
