@@ -32,6 +32,11 @@ from headwater.store.postgres.address import parse_postgres_url
 Work = Callable[[EventStore], Awaitable[tuple[float, Times]]]
 T = TypeVar("T")
 
+_SIZE = """
+SELECT sum(pg_total_relation_size(pg_class.oid)) FROM pg_class
+JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE nspname = $1 AND relkind = 'r'
+"""
+
 
 class Done(NamedTuple):
     """What a run of ours did."""
@@ -117,11 +122,7 @@ async def _bare(url: str, statements: int, events: int) -> float:
 async def _say_size(url: str, events: int) -> None:
     address = parse_postgres_url(url).address
     connection = await asyncpg.connect(address.dsn)
-    size = await connection.fetchval(
-        "SELECT sum(pg_total_relation_size(pg_class.oid)) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace "
-        "WHERE nspname = $1 AND relkind = 'r'",
-        address.schema,
-    )
+    size = await connection.fetchval(_SIZE, address.schema)
     await connection.close()
     sys.stdout.write(f"store.postgres: {size / events:.0f} bytes an event on disk\n")
 

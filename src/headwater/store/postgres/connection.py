@@ -59,9 +59,15 @@ class Dialer:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: there is none to be had.
         """
-        connection = await self._connect({} if self.address.pooled else self._settings() | _BY_INDEX)
-        if self.durability == "full" and not self.address.pooled:
-            await connection.execute(_WAIT_FOR_DISK)
+        if self.address.pooled:
+            return await self._connect({})
+        connection = await self._connect(self._settings() | _BY_INDEX)
+        if self.durability == "full":
+            try:
+                await connection.execute(_WAIT_FOR_DISK)
+            except BaseException:
+                connection.terminate()
+                raise
         return connection
 
     async def dial_session(self) -> Connection:

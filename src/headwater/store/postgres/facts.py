@@ -25,11 +25,12 @@ SELECT ROW(streams.name, streams.id, greatest(
 FROM unnest($1::text[]) AS asked (name) JOIN {s}.streams ON streams.name = asked.name
 LEFT JOIN {s}.marks ON marks.stream = streams.id
 """
-# The tag that the fewest events have, as far as a hundred of each tell: its events are gone through one by one.
+# The tag that the fewest events have, as far as the first ten thousand of each tell. Its events are gone through one by
+# one: a hundred were too few to tell a tag of 400 events from one of 200,000, which took a second instead of 3 ms.
 _RAREST: Final = """(
     SELECT wanted.tag FROM unnest(item.tags) AS wanted (tag) ORDER BY (
         SELECT count(*) FROM (
-            SELECT FROM {s}.event_tags WHERE event_tags.tag = wanted.tag AND event_tags.position > item.after LIMIT 100
+            SELECT FROM {s}.event_tags WHERE event_tags.tag = wanted.tag AND event_tags.position > item.after LIMIT 10000
         ) AS counted
     ) LIMIT 1
 )"""

@@ -96,11 +96,11 @@ class Statement:
         """  # noqa: S608
 
     def _rarest(self, tags: str, bounds: str) -> str:
-        """The tag that the fewest events have, as far as a hundred of each tell."""
+        """The tag that the fewest events have, as far as the first ten thousand of each tell."""
         return f"""(
             SELECT wanted.tag FROM unnest({tags}) AS wanted (tag) ORDER BY (
                 SELECT count(*) FROM (
-                    SELECT FROM {self._schema}.event_tags AS first WHERE first.tag = wanted.tag AND {bounds} LIMIT 100
+                    SELECT FROM {self._schema}.event_tags AS first WHERE first.tag = wanted.tag AND {bounds} LIMIT 10000
                 ) AS counted
             ) LIMIT 1
         )"""  # noqa: S608
