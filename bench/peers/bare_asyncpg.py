@@ -14,7 +14,7 @@ from headwater.clock import SystemClock
 from headwater.store.postgres.address import PostgresAddress
 from headwater.store.postgres.catalogue import Head
 from headwater.store.postgres.connection import Dialer, Limits
-from headwater.store.postgres.draft import WRITE, Chunk
+from headwater.store.postgres.draft import WRITE, Chunk, Row
 from headwater.store.postgres.schema import prepare, quoted
 from headwater.types import IdSource
 
@@ -62,7 +62,8 @@ class BareAsyncpg:
     def _chunk(self, size: int, number: int) -> Chunk:
         """So many events: of one stream, or one of each."""
         head, now = self._head, SystemClock().wall() // 1_000
-        rows, tags = [], []
+        rows: list[Row] = []
+        tags = []
         for index in range(size):
             stream = number % STREAMS if size in (1, 1_000) else (self._head.position + index) % STREAMS
             self._versions[stream] += 1

@@ -1,7 +1,6 @@
 """How other processes hear of new events."""
 
 import asyncio
-from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -10,23 +9,31 @@ from headwater.store.postgres import bell
 from headwater.store.store import EventStore
 from headwater.testing.conformance.store import Deposited
 
-from .driving import Database, on_database
+from .driving import Database, on_database, postgres
 
 
 class Ear:
-    """Counts wake-ups."""
+    """Is woken by a store, and knows what for."""
 
     def __init__(self, store: EventStore) -> None:
         self._woken = asyncio.Event()
         self._store = store
-        self.forget: Callable[[], None] = store.watch(self._woken.set)
+        store.watch(self._woken.set)
+
+    async def settled(self) -> None:
+        """Until the wake-ups of the beginning have come: what comes from now on comes for a reason."""
+        bell = postgres(self._store)._bell
+        while not bell._listening or bell._seen is None:
+            await asyncio.sleep(0)
+        self._woken.clear()
 
     async def hears(self) -> None:
         await self._woken.wait()
         self._woken.clear()
 
     async def sees(self, head: int) -> None:
-        """Woken until the log has grown that far."""
+        """Woken, and not before the log has grown that far."""
+        await self.hears()
         while await self._store.head() < head:
             await self.hears()
 
@@ -51,7 +58,7 @@ async def test_another_store_is_told(database: Database) -> None:
         async with await database.open() as writer, await database.open(read_only=True) as reader:
             _only_by_notification(patch)
             ear = Ear(reader)
-            await _listening(database, 1)
+            await ear.settled()
             for number in range(1, 4):
                 await writer.append("s", [Deposited(number)])
                 await ear.sees(number)
@@ -90,7 +97,7 @@ async def test_what_is_told_comes_from_outside_the_append_transaction(database: 
 async def test_without_a_listening_connection_the_log_is_asked(database: Database) -> None:
     async with await database.open() as writer, await database.open() as reader:
         ear = Ear(reader)
-        await _listening(database, 1)
+        await ear.settled()
         with pytest.MonkeyPatch.context() as patch:
 
             async def refuse(self: object) -> object:
@@ -102,11 +109,12 @@ async def test_without_a_listening_connection_the_log_is_asked(database: Databas
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE application_name = 'headwater' AND query LIKE 'LISTEN%'"
                 )
+            while postgres(reader)._bell._listening:
+                await asyncio.sleep(0)
             for number in range(1, 4):
                 await writer.append("s", [Deposited(number)])
                 await ear.sees(number)
         await _listening(database, 1)  # it is back by itself
-        _ = writer
 
 
 @pytest.mark.row("BS-11")
@@ -118,8 +126,7 @@ async def test_a_writer_that_dies_before_it_tells_is_noticed(database: Database)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(bell, "POLL_BESIDE", 0.05)
             ear = Ear(reader)
-            await _listening(database, 1)
+            await ear.settled()
             patch.setattr(bell.Bell, "announce", lambda self, position: None)
             await writer.append("s", [Deposited(2)])
             await ear.sees(2)
-            ear.forget()

@@ -41,7 +41,7 @@ def _compare(url: str, steps: Sequence[Step]) -> None:
 
 
 @pytest.mark.row("BS-02", "BS-03", "BS-05", "ES-02", "ES-06", "ES-09")
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=HISTORIES)
 def test_memory_and_postgres_give_the_same_answers(postgres: str, steps: Sequence[Step]) -> None:
     _compare(postgres, steps)

@@ -50,7 +50,8 @@ SELECT count(*) FROM moved
 The events' columns may be shorter than the others, even empty, where what is left out is NULL, or 0 for `remaining`.
 """
 
-_Row = tuple[int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes]
+# Of an event: stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash.
+Row = tuple[int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes]
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -70,7 +71,7 @@ class Chunk(msgspec.Struct, frozen=True):
     streams: list[tuple[int, str]] = []
     types: list[tuple[int, str, int]] = []
     tags: list[tuple[str, int]] = []
-    rows: list[_Row] = []
+    rows: list[Row] = []
 
     def arguments(self) -> list[object]:
         """For `WRITE`."""

@@ -30,7 +30,7 @@ LEFT JOIN {s}.marks ON marks.stream = streams.id
 _RAREST: Final = """(
     SELECT wanted.tag FROM unnest(item.tags) AS wanted (tag) ORDER BY (
         SELECT count(*) FROM (
-            SELECT FROM {s}.event_tags WHERE event_tags.tag = wanted.tag AND event_tags.position > item.after LIMIT 10000
+            SELECT FROM {s}.event_tags AS one WHERE one.tag = wanted.tag AND one.position > item.after LIMIT 10000
         ) AS counted
     ) LIMIT 1
 )"""
