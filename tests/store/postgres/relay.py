@@ -45,6 +45,10 @@ class Relay:
     def swallow_questions(self) -> None:
         self._losing = "questions"
 
+    @property
+    def losing_answers(self) -> bool:
+        return self._losing == "answers"
+
     def sent(self, words: bytes) -> bool:
         """Whether the store has sent these bytes at any time."""
         return words in self._questions

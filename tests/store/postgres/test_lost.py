@@ -165,6 +165,35 @@ async def test_a_statement_that_is_still_under_way_is_fenced_off(database: Datab
         assert (await verify(store)).broken is None
 
 
+@pytest.mark.row("BS-02")
+@on_database
+async def test_what_stays_under_way_is_unknown_and_later_appends_get_their_own_answers(database: Database) -> None:
+    """The lock is held for longer than the store waits for it, so that it never learns what became of the append."""
+    limits = Limits(patience=0.2, lock=0.1, statement=2.0)
+    ids = [UUID(bytes=new_id())]
+    async with _relayed(database, limits) as (relay, store), database.sql() as blocker:
+        await store.append("s", [Deposited(0)])
+        relay.swallow_questions()
+        append = asyncio.ensure_future(store.append("s", [Deposited(1)], ids=ids))
+        while not relay.swallowed:
+            await asyncio.sleep(0)
+        relay.cut()  # before it was sent: so it will be asked again, and then be in doubt
+        relay.swallow_answers_to(b'"amount":1')
+        async with blocker.transaction():
+            await blocker.execute("SELECT FROM head FOR UPDATE")
+            while not relay.losing_answers:
+                await asyncio.sleep(0)
+            relay.cut()
+            with pytest.raises(OutcomeUnknown) as raised:
+                await append
+            assert list(raised.value.ids) == ids
+        other = await store.append("t", [Deposited(2)])
+        assert (other.stream, other.version, other.count) == ("t", 1, 1)
+        again = await store.append("s", [Deposited(1)], ids=ids)
+        assert again.version == 2
+        assert await check_log(store) == 3
+
+
 @pytest.mark.parametrize("committed", [False, True])
 @on_database
 async def test_a_change_whose_commit_was_lost(database: Database, committed: bool) -> None:

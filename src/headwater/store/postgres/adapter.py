@@ -15,14 +15,14 @@ from headwater.store.adapter import Append, Capabilities
 from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.model import Appended, ExpectedVersion
 from headwater.store.page import Page, Selection
-from headwater.store.postgres import changes, page, schema, snapshots, streams
+from headwater.store.postgres import changes, page, snapshots, streams
 from headwater.store.postgres.address import PostgresAddress
 from headwater.store.postgres.bell import Bell
-from headwater.store.postgres.connection import Connection, Dialer, Limits
-from headwater.store.postgres.failure import DRIVER, storage_failure
+from headwater.store.postgres.connection import Connection, Limits
+from headwater.store.postgres.opening import Opened, connect
 from headwater.store.postgres.readers import Readers
+from headwater.store.postgres.schema import quoted
 from headwater.store.postgres.task import Scope, Task
-from headwater.store.postgres.transactions import Transactions
 from headwater.store.postgres.writer import Answer, Statistics, Work, Writer
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
 from headwater.store.url import Durability
@@ -32,8 +32,6 @@ QUEUE_LIMIT: Final = 100_000
 
 READERS: Final = 4
 """How many queries may run at a time, unless said otherwise."""
-
-_FSYNC: Final = "SELECT current_setting('fsync') = 'on'"
 
 _T = TypeVar("_T")
 
@@ -45,44 +43,33 @@ class PostgresAdapter:
     `readers` for reading.
 
     Args:
-        dialer: makes connections.
+        opened: the database.
         clock: when events are recorded, and the waits between attempts.
-        durability: what the server does about it.
         readers: how many queries may run at a time.
-        transactions: to write through; None in a store that only reads.
         queue_limit: how many appends may wait.
     """
 
-    def __init__(
-        self,
-        dialer: Dialer,
-        clock: Clock,
-        durability: Durability,
-        *,
-        readers: int,
-        transactions: Transactions | None,
-        queue_limit: int,
-    ) -> None:
+    def __init__(self, opened: Opened, clock: Clock, *, readers: int, queue_limit: int) -> None:
+        dialer = opened.dialer
         self._address: Final = dialer.address
-        self._schema: Final = schema.quoted(dialer.address.schema)
-        self._durability: Final = durability
+        self._schema: Final = quoted(dialer.address.schema)
+        self._durability: Final = opened.durability
         self._loop: Final = asyncio.get_running_loop()
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
         self._readers: Final = Readers(dialer, clock, readers)
         self._bell: Final = Bell(dialer, clock, self._revision)
-        self._writer: Final = (
-            None
-            if transactions is None
-            else Writer(
-                transactions,
+        self._writer: Writer | None = None
+        if opened.transactions is not None:
+            patience = dialer.limits.patience
+            self._writer = Writer(
+                opened.transactions,
                 self.location,
                 clock,
-                patience=dialer.limits.patience,
+                patience=patience,
                 queue_limit=queue_limit,
                 deliver=self._answer,
             )
-        )
 
     @classmethod
     async def open(
@@ -116,27 +103,15 @@ class PostgresAdapter:
             StorageFailed: the database cannot be reached, or it refused.
         """
         clock = clock or SystemClock()
-        dialer = Dialer(address, limits or Limits(), durability, read_only=read_only)
-        transactions = None if read_only else Transactions(dialer, clock)
-        try:
-            connection = await dialer.dial() if transactions is None else await transactions.connection()
-            try:
-                fsync = await _prepare(connection, address, read_only=read_only, create=create)
-            except BaseException:
-                connection.terminate()
-                raise
-            if read_only:
-                connection.terminate()
-        except DRIVER as error:
-            raise storage_failure(address.location, error) from error
-        return cls(
-            dialer,
+        opened = await connect(
+            address,
             clock,
-            durability if fsync else "relaxed",
-            readers=readers,
-            transactions=transactions,
-            queue_limit=queue_limit,
+            read_only=read_only,
+            create=create,
+            durability=durability,
+            limits=limits or Limits(),
         )
+        return cls(opened, clock, readers=readers, queue_limit=queue_limit)
 
     @property
     def capabilities(self) -> Capabilities:
@@ -334,12 +309,3 @@ class PostgresAdapter:
             await self._writer.finish()
         await self._bell.finish()
         await self._readers.close()
-
-
-async def _prepare(connection: Connection, address: PostgresAddress, *, read_only: bool, create: bool) -> bool:
-    """Make sure of the tables. Whether the server writes to the disk when it says so."""
-    if read_only:
-        await schema.check(connection, address)
-    else:
-        await schema.prepare(connection, address, create=create)
-    return bool(await connection.fetchval(_FSYNC))

@@ -146,6 +146,12 @@ class Transactions:
         self._in_flight = None
         return flight.outcomes if present else None
 
+    def drop(self) -> None:
+        """The connection was lost, or the server doesn't answer any more: don't use it again."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
     def abandon(self) -> None:
         """Whoever waits for what is in flight is told that it is unknown."""
         self._in_flight = None

@@ -182,7 +182,9 @@ class Writer:
             try:
                 outcomes = await self._attempt(group)
             except Exception as error:
-                if not is_lost(error):
+                if is_lost(error):
+                    self._transactions.drop()
+                elif not self._transactions.in_doubt:
                     raise
                 if not await patience.wait():
                     return self._give_up(group, error)
