@@ -25,7 +25,7 @@ from bench.peers.bare_asyncpg import BareAsyncpg
 from bench.result import Result
 from bench.store import METADATA, RUNS, Deposited, Times, many_clients, one_client, percentiles
 from headwater import EventStore
-from headwater.codec import Codec, TypeRegistry
+from headwater.codec import Codec
 from headwater.store.postgres.adapter import PostgresAdapter
 from headwater.store.postgres.address import parse_postgres_url
 
@@ -98,9 +98,7 @@ async def _in_schema(url: str, work: Callable[[str], Awaitable[T]]) -> T:
 
 
 async def _ours(url: str, work: Work) -> Done:
-    types = TypeRegistry()
-    types.register(Deposited, Deposited.type_name, Deposited.tagger)
-    async with await EventStore.open(url, Codec(types)) as store:
+    async with await EventStore.open(url, Codec.of(Deposited)) as store:
         assert store.durability == "full"
         await store.append("warm-up", [Deposited("a-0", 1)], metadata=METADATA)
         rate, times = await work(store)

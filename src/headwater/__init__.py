@@ -5,6 +5,7 @@ at home.
 """
 
 from headwater.app import Application
+from headwater.codec import Codec
 from headwater.cqrs.aggregate_process import Committed
 from headwater.cqrs.dispatch import Envelope, Outcome
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
@@ -48,6 +49,7 @@ __all__ = [
     "Application",
     "Backoff",
     "Child",
+    "Codec",
     "Command",
     "Committed",
     "Deferred",

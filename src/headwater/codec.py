@@ -7,7 +7,8 @@ renamed, the log stays readable. The bytes are JSON (by msgspec), so that any ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, NamedTuple
+from functools import partial
+from typing import ClassVar, Final, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -112,8 +113,17 @@ class TypeRegistry:
         return sorted(str(name) for name in self._class_by_name)
 
 
+class NamedType(Protocol):
+    """A class that says itself what it is called in the log, as classes of events do."""
+
+    type_name: ClassVar[TypeName]
+    tagger: ClassVar[Tagger | None]
+
+
 class Codec:
     """Encodes and decodes the values of one registry. Safe to use from any thread.
+
+    A subclass may write values otherwise, as long as what it writes is JSON text.
 
     Args:
         types: the classes that it may meet.
@@ -123,6 +133,18 @@ class Codec:
         self.types: Final = types or TypeRegistry()
         self._encoder = msgspec.json.Encoder()
         self._decoders: dict[TypeName, msgspec.json.Decoder[object]] = {}
+
+    @classmethod
+    def of(cls, *classes: type[NamedType]) -> Self:
+        """A codec for classes of events, which have their names and tags with them.
+
+        Raises:
+            DefinitionError: two of them have the same name and schema version.
+        """
+        types = TypeRegistry()
+        for one in classes:
+            types.register(one, one.type_name, one.tagger)
+        return cls(types)
 
     def encode(self, value: object) -> tuple[TypeName, bytes]:
         """The value's type name and its JSON.
@@ -137,6 +159,16 @@ class Codec:
         except (TypeError, ValueError, OverflowError) as error:
             raise CodecError(f"a {name} could not be encoded: {error}") from error
 
+    def decoder(self, name: TypeName) -> Callable[[str], object]:
+        """What decodes values of one type, for those who decode many: it does as `decode` does, or raises anything.
+
+        Raises:
+            UnknownType: nothing is registered under this name and version.
+        """
+        if type(self).decode is Codec.decode:
+            return self._decoder(name).decode
+        return partial(self.decode, name)
+
     def decode(self, name: TypeName, data: bytes | str) -> object:
         """The value that the JSON stands for, checked against its class.
 
@@ -144,11 +176,14 @@ class Codec:
             UnknownType: nothing is registered under this name and version.
             Undecodable: the JSON is broken or doesn't fit the class; the message names the field.
         """
-        decoder = self._decoders.get(name)
-        if decoder is None:
-            decoder = msgspec.json.Decoder(self.types.class_of(name))
-            self._decoders[name] = decoder
+        decoder = self._decoder(name)
         try:
             return decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Undecodable(f"a {name} could not be decoded: {error}", name=name.name) from error
+
+    def _decoder(self, name: TypeName) -> msgspec.json.Decoder[object]:
+        decoder = self._decoders.get(name)
+        if decoder is None:
+            decoder = self._decoders[name] = msgspec.json.Decoder(self.types.class_of(name))
+        return decoder

@@ -51,16 +51,25 @@ async def _append(store: EventStore, client: int, count: int) -> None:
 
 
 @pytest.mark.row("ES-10")
-@pytest.mark.parametrize("statement", ["UPDATE events SET data = '{}'", "DELETE FROM events WHERE position = 1"])
-def test_events_are_immutable(tmp_path: Path, statement: str) -> None:
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE events SET data = '{}'", "events are immutable"),
+        ("DELETE FROM events WHERE position = 1", "events are immutable"),
+        ("UPDATE links SET position = 2", "links are immutable"),
+        ("DELETE FROM links", "links are immutable"),
+    ],
+)
+def test_events_and_links_are_immutable(tmp_path: Path, statement: str, words: str) -> None:
     @scenario
     async def run() -> None:
         async with await opened(tmp_path) as store:
             await store.append("s", [Deposited(1)])
+            await store.link("l", [1])
             intruder = apsw.Connection(sqlite(store).location)
-            with pytest.raises(apsw.ConstraintError, match="events are immutable"):
+            with pytest.raises(apsw.ConstraintError, match=words):
                 intruder.execute(statement)
             intruder.close()
-            assert [e.event async for e in store.read_all()] == [Deposited(1)]
+            assert [e.event async for e in store.read_stream("l")] == [Deposited(1)]
 
     run()

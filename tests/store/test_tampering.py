@@ -72,6 +72,8 @@ metadata, tags, remaining, hash FROM events WHERE position = 77
         ("UPDATE events SET metadata = NULL WHERE position = 1", 1, "altered"),
         ("UPDATE events SET recorded_at = recorded_at + 1 WHERE position = 1500", 1500, "altered"),
         ("UPDATE events SET tags = '[\"u\"]' WHERE position = 700", 700, "altered"),
+        ("UPDATE events SET tags = 'no JSON' WHERE position = 700", 700, "altered"),
+        ("UPDATE events SET tags = '[],[]' WHERE position = 700", 700, "altered"),
         ("UPDATE events SET remaining = remaining + 1 WHERE position = 700", 700, "altered"),
         ("UPDATE events SET hash = zeroblob(32) WHERE position = 800", 800, "altered"),
         ("UPDATE events SET hash = x'' WHERE position = 800", 800, "altered"),

@@ -210,7 +210,10 @@ class AggregateProcess(GenServer):
             return False
         error = decision.append.answer.exception()
         if error is None:
-            self._position = int(decision.append.answer.result().position)
+            appended = decision.append.answer.result()
+            self._position = int(appended.position)
+            # As the store counts: a stream that was deleted goes on behind the versions that it had.
+            self._settled_version = int(appended.version) - appended.count
             return self._answer(decision)
         self._start_recovery()
         if isinstance(error, WrongExpectedVersion | PipelineBroken):

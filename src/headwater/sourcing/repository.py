@@ -58,15 +58,16 @@ class Repository:
         horizon = Horizon(at)
         aggregate = kind(id)
         version, position = 0, 0
-        async for stored in self._store.raw_stream(kind.stream_of(id)):
-            if not horizon.includes(stored):
-                break
-            event = self._store.decode(stored)
-            try:
-                aggregate.apply(event)
-            except Exception as error:
-                raise DefinitionError(
-                    f"{kind.__qualname__} {id!r} can't follow {stored.type} at version {stored.version}: {error!r}"
-                ) from error
-            version, position = stored.version, stored.position
+        async with self._store.raw_stream(kind.stream_of(id)) as events:
+            async for stored in events:
+                if not horizon.includes(stored):
+                    break
+                event = self._store.decode(stored)
+                try:
+                    aggregate.apply(event)
+                except Exception as error:
+                    raise DefinitionError(
+                        f"{kind.__qualname__} {id!r} can't follow {stored.type} at version {stored.version}: {error!r}"
+                    ) from error
+                version, position = stored.version, stored.position
         return Loaded(aggregate, Version(version), Position(position))

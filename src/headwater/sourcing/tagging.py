@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from headwater.codec import Tagger
 from headwater.errors import DefinitionError
@@ -31,12 +31,17 @@ def make_tagger(
     if not prefixes:
         return inherited
 
-    def tagger(event: object) -> Iterator[str]:
-        if inherited is not None:
-            yield from inherited(event)
-        for field, prefix in prefixes.items():
-            for value in _values(getattr(event, field)):
-                yield f"{prefix}:{value}"
+    fields_and_prefixes = tuple(prefixes.items())
+
+    def tagger(event: object) -> list[str]:
+        found = [] if inherited is None else [*inherited(event)]
+        for field, prefix in fields_and_prefixes:
+            value = getattr(event, field)
+            if isinstance(value, str):  # the usual case; it is run for every event
+                found.append(f"{prefix}:{value}")
+            else:
+                found += [f"{prefix}:{one}" for one in _values(value)]
+        return found
 
     return tagger
 

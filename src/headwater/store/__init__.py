@@ -1,7 +1,8 @@
 """The event store: an append-only log with gapless positions, durable before it answers.
 
 `store` is the facade that everybody uses, put together from `appending`, `reader`, `following` and `streams` upon
-`base`. Through it go the values of `model`, `query`, `page` and `stream`; `reading` gives them page by page, `decoding`
-makes stored events typed ones. `adapter` is the protocol that a backend fulfils: `memory`, and `sqlite` for one
-process that writes a file. `expectation`, `repetition`, `naming` and `chain` are rules that all backends share.
+`base`. Through it go the values of `model`, `query`, `page` and `stream`; `reading` gives them page by page, `encoding`
+and `decoding` lie between typed events and stored ones, `verification` goes over a whole log. `adapter` is the protocol
+that a backend fulfils: `memory`, and `sqlite` for one process that writes a file. `expectation`, `repetition`, `naming`
+and `chain` are rules that all backends share.
 """

@@ -11,9 +11,10 @@ import msgspec
 
 from headwater.clock import Clock
 from headwater.codec import Codec
-from headwater.errors import CodecError, StoreOverloaded
+from headwater.errors import StoreOverloaded
 from headwater.store.adapter import Append, AppendPart, StoreAdapter
 from headwater.store.base import StoreBase
+from headwater.store.encoding import NOWHERE, EventEncoder, make_context
 from headwater.store.model import Appended, Context, Expected, ExpectedVersion, NewEvent
 from headwater.store.naming import check_stream_name, check_tags
 from headwater.store.query import AppendCondition
@@ -21,8 +22,6 @@ from headwater.telemetry import SpanName, Telemetry
 
 APPEND: Final = SpanName("headwater", "store", "append")
 """One `append`, from the call to its answer. Metadata: stream, events; at the end also position and version."""
-
-_NOWHERE: Final = Context()
 
 
 class StreamAppend(msgspec.Struct, frozen=True):
@@ -54,6 +53,7 @@ class AppendingStore(StoreBase):
     ) -> None:
         super().__init__(adapter, codec, clock=clock, telemetry=telemetry)
         self._turn: Final = asyncio.Lock()
+        self._encoder: Final = EventEncoder(codec, self._ids)
         self._in_line = 0
 
     async def append(
@@ -106,7 +106,7 @@ class AppendingStore(StoreBase):
             StorageFailed, StorageFull: the storage refused. Nothing was appended.
         """
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:
-            context = _context(causation, correlation, metadata)
+            context = make_context(causation, correlation, metadata)
             append = self._prepare(
                 stream, events, expected=expected, context=context, condition=condition, tags=tags, ids=ids
             )
@@ -152,7 +152,7 @@ class AppendingStore(StoreBase):
         """
         count = sum(len(part.events) for part in parts)
         with self.telemetry.span(APPEND, stream=parts[0].stream if parts else None, events=count) as span:
-            context = _context(causation, correlation, metadata)
+            context = make_context(causation, correlation, metadata)
             append = self._prepare_parts(parts, context, condition, check_tags(tags))
             await self._submit_in_turn(append)
             appended = await append.answer
@@ -165,7 +165,7 @@ class AppendingStore(StoreBase):
         events: Sequence[object],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        context: Context = _NOWHERE,
+        context: Context = NOWHERE,
         follows: Append | None = None,
         condition: AppendCondition | None = None,
     ) -> Append:
@@ -197,7 +197,7 @@ class AppendingStore(StoreBase):
         events: Sequence[object],
         *,
         expected: ExpectedVersion = Expected.ANY,
-        context: Context = _NOWHERE,
+        context: Context = NOWHERE,
         follows: Append | None = None,
         condition: AppendCondition | None = None,
         tags: Iterable[str] = (),
@@ -239,21 +239,7 @@ class AppendingStore(StoreBase):
         self, stream: str, events: Sequence[object], tags: tuple[str, ...], ids: Sequence[UUID] | None
     ) -> list[NewEvent]:
         check_stream_name(stream)
-        if not events:
-            raise ValueError(f"an append to {stream!r} needs at least one event")
-        if ids is not None and len(ids) != len(events):
-            raise ValueError(f"{len(events)} events need as many ids, not {len(ids)}")
-        encode, tagger_of = self.codec.encode, self.codec.types.tagger_of
-        new_id = self._ids.next_int
-        encoded = []
-        for index, event in enumerate(events):
-            (name, schema), data = encode(event)
-            tagger = tagger_of(type(event))
-            own = tags if tagger is None else check_tags((*tags, *tagger(event)))
-            encoded.append(
-                NewEvent(name, schema, data, new_id().to_bytes(16) if ids is None else ids[index].bytes, own)
-            )
-        return encoded
+        return self._encoder.encode(stream, events, tags, ids)
 
     async def _submit_in_turn(self, append: Append) -> None:
         """Queue the append, behind all that had to wait for room before it."""
@@ -279,26 +265,3 @@ class AppendingStore(StoreBase):
             except StoreOverloaded:
                 continue  # `submit` of somebody else took the room: wait for more
             return
-
-
-def make_context(
-    causation: UUID | None = None, correlation: UUID | None = None, metadata: Mapping[str, object] | None = None
-) -> Context:
-    """What `EventStore.submit` stores beside events, from its parts.
-
-    Raises:
-        CodecError: the metadata doesn't fit into JSON.
-    """
-    try:
-        encoded = None if metadata is None else msgspec.json.encode(metadata)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise CodecError(f"the metadata could not be encoded: {error}") from error
-    return Context(
-        None if causation is None else causation.bytes, None if correlation is None else correlation.bytes, encoded
-    )
-
-
-def _context(causation: UUID | None, correlation: UUID | None, metadata: Mapping[str, object] | None) -> Context:
-    if causation is None and correlation is None and metadata is None:
-        return _NOWHERE
-    return make_context(causation, correlation, metadata)

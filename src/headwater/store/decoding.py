@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from headwater.codec import Codec, TypeName
@@ -19,11 +20,12 @@ class EventDecoder:
         codec: knows the classes.
     """
 
-    __slots__ = ("_codec", "_names")
+    __slots__ = ("_codec", "_decoders", "_names")
 
     def __init__(self, codec: Codec) -> None:
         self._codec: Final = codec
         self._names: Final[dict[tuple[str, int], TypeName]] = {}
+        self._decoders: Final[dict[tuple[str, int], Callable[[str], object]]] = {}
 
     def decode(self, stored: StoredEvent) -> object:
         """The event itself.
@@ -47,12 +49,21 @@ class EventDecoder:
         Raises:
             UnknownType, Undecodable: see `decode`.
         """
-        return Recorded(self.decode(stored), stored)
+        decoder = self._decoders.get((stored.type, stored.schema))
+        if decoder is not None:
+            try:
+                return Recorded(decoder(stored.data), stored)
+            except Exception:  # noqa: BLE001, S110 - told below, as it should be
+                pass
+        recorded = Recorded(self.decode(stored), stored)
+        kind = (stored.type, stored.schema)
+        self._decoders[kind] = self._codec.decoder(self._names[kind])
+        return recorded
 
     def recorded_or_kept(self, stored: StoredEvent) -> Recorded:
         """Like `recorded`; what can't be decoded has `Undecoded` in the event's place."""
         try:
-            return Recorded(self.decode(stored), stored)
+            return self.recorded(stored)
         except CodecError as error:
             return Recorded(Undecoded(error), stored)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
@@ -46,13 +47,8 @@ class Reading(Generic[T]):
         limit: int | None,
         unfold: Callable[[list[StoredEvent]], Iterable[T]],
     ) -> None:
-        self._read: Final = read
-        self._selection = selection
-        self._limit = limit
-        self._unfold: Final = unfold
-        self._first: list[StoredEvent] = []
-        self._head: Position | None = None
-        self._generator: Final = self._run()
+        self._pages: Final = _Pages(read, selection, limit)
+        self._generator: Final = _unfolded(self._pages, unfold)
 
     async def head(self) -> Position:
         """The log's highest position at that moment: nothing up to there was overlooked.
@@ -62,13 +58,7 @@ class Reading(Generic[T]):
         Raises:
             StoreClosed, StorageFailed: the first page could not be read.
         """
-        if self._head is None:
-            page = await self._read(self._selection, _wanted(self._limit))
-            if self._head is None:  # nobody else was faster
-                self._first = page.events
-                self._head = Position(page.head)
-                self._selection = msgspec.structs.replace(self._selection, until=page.head)
-        return self._head
+        return await self._pages.head()
 
     def __aiter__(self) -> AsyncGenerator[T, None]:
         return self._generator
@@ -88,8 +78,29 @@ class Reading(Generic[T]):
     ) -> None:
         await self.aclose()
 
-    async def _run(self) -> AsyncGenerator[T, None]:
-        unfold = self._unfold
+
+class _Pages:
+    """What is read, and how far it has got. Doesn't know the generator: who drops a reading drops all of it."""
+
+    __slots__ = ("_first", "_head", "_limit", "_read", "_selection")
+
+    def __init__(self, read: ReadPage, selection: Selection, limit: int | None) -> None:
+        self._read: Final = read
+        self._selection = selection
+        self._limit: Final = limit
+        self._first: list[StoredEvent] = []
+        self._head: Position | None = None
+
+    async def head(self) -> Position:
+        if self._head is None:
+            page = await self._read(self._selection, _wanted(self._limit))
+            if self._head is None:  # nobody else was faster
+                self._first = page.events
+                self._head = Position(page.head)
+                self._selection = msgspec.structs.replace(self._selection, until=page.head)
+        return self._head
+
+    async def run(self) -> AsyncGenerator[list[StoredEvent], None]:
         await self.head()
         page, self._first = self._first, []
         limit, wanted = self._limit, _wanted(self._limit)
@@ -98,8 +109,7 @@ class Reading(Generic[T]):
             full, wanted = len(page) == wanted, _wanted(limit)
             coming = self._fetch(page[-1], wanted) if full and wanted else None
             try:
-                for item in unfold(page):
-                    yield item
+                yield page
                 page = [] if coming is None else (await coming).events
             finally:
                 if coming is not None:
@@ -107,14 +117,28 @@ class Reading(Generic[T]):
 
     def _fetch(self, last: StoredEvent, wanted: int) -> asyncio.Future[Page]:
         self._selection = self._selection.beyond(last)
-        return asyncio.ensure_future(self._read(self._selection, wanted))
+        coming = asyncio.ensure_future(self._read(self._selection, wanted))
+        coming.add_done_callback(_seen)
+        return coming
+
+
+async def _unfolded(pages: _Pages, unfold: Callable[[list[StoredEvent]], Iterable[T]]) -> AsyncGenerator[T, None]:
+    async with aclosing(pages.run()) as found:
+        async for page in found:
+            for item in unfold(page):
+                yield item
 
 
 def _wanted(limit: int | None) -> int:
     return PAGE if limit is None else max(0, min(PAGE, limit))
 
 
-def _abandon(task: asyncio.Future[Page]) -> None:
-    """Nobody wants to know the outcome any more, an error neither."""
-    if not task.cancel() and not task.cancelled():
-        task.exception()
+def _abandon(coming: asyncio.Future[Page]) -> None:
+    """Nobody wants to know the outcome any more."""
+    coming.cancel()
+
+
+def _seen(coming: asyncio.Future[Page]) -> None:
+    """An error of a page that nobody comes for is no news: the next read will tell."""
+    if not coming.cancelled():
+        coming.exception()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 import apsw
-import msgspec
 
 from headwater.errors import ConditionFailed, PipelineBroken, StoreError
 from headwater.store.adapter import Append, AppendPart
@@ -18,23 +17,10 @@ from headwater.store.repetitions import Repetitions
 from headwater.store.sqlite.catalogue import Catalogue, StreamState
 from headwater.store.sqlite.conflicts import first_conflicts
 from headwater.store.sqlite.repetitions import look_up
+from headwater.store.sqlite.rows import Rows
 from headwater.types import Position, Version
 
-_COLUMNS: Final = 13
-_ROW: Final = "(?,?,?,?,?,?,?,?,?,?,?,?,?)"
-_INSERTS: Final = tuple(
-    (size, "INSERT INTO events VALUES " + ",".join([_ROW] * size))  # noqa: S608 - constants only
-    for size in (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
-)
-_INSERT_STREAMS: Final = "INSERT INTO streams (id, name) SELECT value ->> 1, value ->> 0 FROM json_each(?)"
-_INSERT_TYPES: Final = (
-    "INSERT INTO types (id, name, schema) SELECT value ->> 2, value ->> 0, value ->> 1 FROM json_each(?)"
-)
-_INSERT_TAGS: Final = "INSERT INTO tags (id, name) SELECT value ->> 1, value ->> 0 FROM json_each(?)"
-_INSERT_EVENT_TAGS: Final = "INSERT INTO event_tags (tag, position) SELECT value ->> 0, value ->> 1 FROM json_each(?)"
 _NOTE_CHAIN: Final = "UPDATE chain SET position = ?, hash = ?"
-
-_Row = TypeVar("_Row")
 
 
 class Draft:
@@ -51,11 +37,8 @@ class Draft:
         "_catalogue",
         "_conflicts",
         "_connection",
-        "_event_tags",
         "_hash",
-        "_new_streams",
-        "_new_tags",
-        "_new_types",
+        "_known_tags",
         "_next_stream",
         "_next_tag",
         "_pending",
@@ -75,14 +58,11 @@ class Draft:
         self._catalogue = catalogue
         self._recorded_at = recorded_at
         self._hash = chain.hash
-        self._rows: list[apsw.SQLiteValue] = []
-        self._event_tags: list[tuple[int, int]] = []
+        self._rows = Rows()
         self._streams: dict[str, StreamState] = {}
         self._tags: dict[str, int] = {}
+        self._known_tags: dict[tuple[str, ...], tuple[str | None, Sequence[int]]] = {}
         self._types: dict[tuple[str, int], int] = {}
-        self._new_streams: list[tuple[str, int]] = []
-        self._new_tags: list[tuple[str, int]] = []
-        self._new_types: list[tuple[str, int, int]] = []
         self._next_stream = catalogue.next_stream
         self._next_tag = catalogue.next_tag
         self._pending: Pending | None = None
@@ -134,12 +114,7 @@ class Draft:
         Raises:
             apsw.Error: SQLite refused.
         """
-        self._insert(_INSERT_STREAMS, self._new_streams)
-        self._insert(_INSERT_TYPES, self._new_types)
-        self._insert(_INSERT_TAGS, self._new_tags)
-        self._event_tags.sort()
-        self._insert(_INSERT_EVENT_TAGS, self._event_tags)
-        self._insert_events()
+        self._rows.flush(self._connection)
         if self._unnoted:
             self._connection.execute(_NOTE_CHAIN, (self.head, self._hash))
             self._unnoted = False
@@ -167,7 +142,7 @@ class Draft:
         state = self.stream(name)
         if state is None:
             state = self._streams[name] = StreamState(self._next_stream, 0)
-            self._new_streams.append((name, self._next_stream))
+            self._rows.streams.append((name, self._next_stream))
             self._next_stream += 1
         return state
 
@@ -220,7 +195,7 @@ class Draft:
 
     def _lay_out_part(self, part: AppendPart, append: Append, left: int) -> Appended:
         """Lay out the rows of a part; `left` events of the append lie behind it."""
-        rows, position, previous = self._rows, self.head, self._hash
+        rows, position, previous = self._rows.events, self.head, self._hash
         name, recorded_at = part.stream, self._recorded_at
         context = append.context
         causation, correlation = context.causation, context.correlation
@@ -234,7 +209,7 @@ class Draft:
             version += 1
             remaining -= 1
             kind, schema, event_id, data = event.type, event.schema, event.id, event.data.decode()
-            tags = tags_text(event.tags) if event.tags else None
+            tags, numbers = self._tags_of(event.tags) if event.tags else _NO_TAGS
             previous = next_hash(
                 previous,
                 (
@@ -256,8 +231,8 @@ class Draft:
             number = known.get((kind, schema)) or self._type(kind, schema)
             rows += (position, stream, version, number, event_id, recorded_at, causation, correlation)
             rows += (data, metadata, tags, remaining, previous)
-            if tags is not None:
-                self._event_tags += [(self._tag(tag), position) for tag in event.tags]
+            for tag in numbers:
+                self._rows.event_tags.append((tag, position))
             if self._pending is not None:
                 self._pending.add(position, event)
         self.head, self._hash = position, previous
@@ -268,31 +243,24 @@ class Draft:
         number = self._types.get((name, schema))
         if number is None:
             number = self._types[name, schema] = len(self._catalogue.types) + len(self._types) + 1
-            self._new_types.append((name, schema, number))
+            self._rows.types.append((name, schema, number))
         return number
+
+    def _tags_of(self, names: tuple[str, ...]) -> tuple[str | None, Sequence[int]]:
+        """The text and the numbers of an event's tags; events of one transaction often have the same."""
+        found = self._known_tags.get(names)
+        if found is None:
+            found = self._known_tags[names] = (tags_text(names), [self._tag(name) for name in names])
+        return found
 
     def _tag(self, name: str) -> int:
         number = self._tags.get(name)
         if number is None:
             number = self._tags[name] = self._next_tag
             self._next_tag += 1
-            self._new_tags.append((name, number))
+            self._rows.tags.append((name, number))
         return number
-
-    def _insert(self, statement: str, rows: list[_Row]) -> None:
-        if rows:
-            self._connection.execute(statement, (msgspec.json.encode(rows).decode(),))
-            rows.clear()
-
-    def _insert_events(self) -> None:
-        rows = self._rows
-        start = 0
-        for size, insert in _INSERTS:
-            width = size * _COLUMNS
-            while len(rows) - start >= width:
-                self._connection.execute(insert, rows[start : start + width])
-                start += width
-        rows.clear()
 
 
 _NO_STREAM: Final = StreamState(0, 0)
+_NO_TAGS: Final[tuple[None, tuple[()]]] = (None, ())

@@ -34,16 +34,14 @@ class Statement(NamedTuple):
 
 
 def places(connection: apsw.Connection, selection: Selection, limit: int) -> Statement:
-    """Where the first events of a selection lie.
+    """Where the first events of a selection lie: of a stream, or those in the log that a query means.
 
     Raises:
         apsw.Error: SQLite refused.
     """
     if selection.stream is not None:
         return _stream_places(selection, selection.stream, limit)
-    if selection.query is None or selection.query.everything:
-        return _log_places(selection, limit)
-    return _matching_places(connection, selection, selection.query, limit)
+    return _matching_places(connection, selection, selection.query or EventQuery(), limit)
 
 
 def _order(selection: Selection) -> str:
@@ -55,17 +53,10 @@ def _bounds(selection: Selection) -> tuple[int, int]:
     return selection.after, _HIGHEST if selection.before is None else selection.before
 
 
-def _positions(selection: Selection) -> tuple[int, int]:
+def positions(selection: Selection) -> tuple[int, int]:
+    """The positions that are asked for lie strictly between these, when a selection is of the whole log."""
     after, before = _bounds(selection)
     return after, before if selection.until is None else min(before, selection.until + 1)
-
-
-def _log_places(selection: Selection, limit: int) -> Statement:
-    sql = (
-        "SELECT position AS place, position FROM events WHERE position > ? AND position < ? "  # noqa: S608
-        f"ORDER BY position {_order(selection)} LIMIT ?"
-    )
-    return Statement(sql, (*_positions(selection), limit))
 
 
 def _matching_places(connection: apsw.Connection, selection: Selection, query: EventQuery, limit: int) -> Statement:
@@ -94,7 +85,7 @@ def _tagged(item: QueryItem, selection: Selection, limit: int) -> Statement:
         f"ORDER BY position {_order(selection)} LIMIT ?"
     )
     types = (_json(item.types),) if item.types else ()
-    return Statement(sql, (first, *_positions(selection), *others, *types, limit))
+    return Statement(sql, (first, *positions(selection), *others, *types, limit))
 
 
 def _typed(number: int, selection: Selection, limit: int) -> Statement:
@@ -102,7 +93,7 @@ def _typed(number: int, selection: Selection, limit: int) -> Statement:
         "SELECT position FROM events WHERE type = ? AND position > ? AND position < ? "  # noqa: S608
         f"ORDER BY position {_order(selection)} LIMIT ?"
     )
-    return Statement(sql, (number, *_positions(selection), limit))
+    return Statement(sql, (number, *positions(selection), limit))
 
 
 def _types(connection: apsw.Connection, names: tuple[str, ...]) -> list[int]:

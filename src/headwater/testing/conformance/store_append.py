@@ -176,6 +176,20 @@ class AppendSuite(StoreSuite):
 
         asyncio.run(main())
 
+    def test_what_was_refused_has_no_time(self, tmp_path: Path) -> None:
+        async def main() -> None:
+            clock = SteadyClock(9_000)
+            async with await self.open(tmp_path, clock) as store:
+                with pytest.raises(WrongExpectedVersion):
+                    await store.append("s", [Deposited(1)], expected=7)
+                clock.seconds = 1_000
+                await store.append("s", [Deposited(1)])
+                last = await store.last("s")
+                assert last is not None
+                assert last.microseconds == 1_000 * 1_000_000
+
+        asyncio.run(main())
+
     # --- repetition ------------------------------------------------------------------------------------------------
 
     @pytest.mark.row("BS-02")
