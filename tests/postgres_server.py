@@ -65,7 +65,7 @@ def postgres() -> Iterator[str]:
 SHARED = f"{_PREFIX}shared"
 """The schema of all tests that leave the tables as they are: making them takes longer than most tests."""
 
-_TABLES = ("events", "event_tags", "links", "marks", "streams", "types", "snapshots")
+_TABLES = ("events", "event_tags", "links", "marks", "streams", "types", "snapshots", "subscriptions")
 _HEAD = """
 UPDATE head SET revision = 0, position = 0, hash = decode(repeat('00', 32), 'hex'), recorded_at = 0, streams = 0,
 types = 0

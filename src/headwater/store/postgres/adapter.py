@@ -22,6 +22,7 @@ from headwater.store.postgres.connection import Connection, Limits
 from headwater.store.postgres.opening import Opened, connect
 from headwater.store.postgres.readers import Readers
 from headwater.store.postgres.schema import quoted
+from headwater.store.postgres.subscriptions import PostgresSubscriptions
 from headwater.store.postgres.task import Scope, Task
 from headwater.store.postgres.writer import Answer, Statistics, Work, Writer
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
@@ -39,8 +40,8 @@ _T = TypeVar("_T")
 class PostgresAdapter:
     """The event store in one PostgreSQL schema. Made by `open`; used from the event loop that opened it.
 
-    Fulfils `headwater.store.adapter.StoreAdapter`. Uses one connection for writing, one for listening, and up to
-    `readers` for reading.
+    Fulfils `headwater.store.adapter.StoreAdapter`. Uses one connection for writing the log, one for listening, and
+    up to `readers` for reading, and for what is written besides the log.
 
     Args:
         opened: the database.
@@ -59,6 +60,7 @@ class PostgresAdapter:
         self._closing: asyncio.Task[None] | None = None
         self._readers: Final = Readers(dialer, clock, readers)
         self._bell: Final = Bell(dialer, clock, self._revision)
+        self.subscriptions: Final = PostgresSubscriptions(self._write, self._read, self._schema)
         self._writer: Writer | None = None
         if opened.transactions is not None:
             patience = dialer.limits.patience
@@ -244,8 +246,7 @@ class PostgresAdapter:
 
     async def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep it instead of an older one."""
-        self._require_writable()
-        await self._read(lambda connection: snapshots.save(connection, self._schema, snapshot))
+        await self._write(lambda connection: snapshots.save(connection, self._schema, snapshot))
 
     async def load_snapshot(self, stream: str, key: str) -> Snapshot | None:
         """The snapshot of this stream and key."""
@@ -253,8 +254,7 @@ class PostgresAdapter:
 
     async def delete_snapshots(self, stream: str, key: str | None) -> None:
         """Forget one snapshot of the stream, or all."""
-        self._require_writable()
-        await self._read(lambda connection: snapshots.delete(connection, self._schema, stream, key))
+        await self._write(lambda connection: snapshots.delete(connection, self._schema, stream, key))
 
     # --- inside ------------------------------------------------------------------------------------------------
 
@@ -272,9 +272,14 @@ class PostgresAdapter:
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
 
-    async def _read(self, query: Callable[[Connection], Awaitable[_T]]) -> _T:
+    async def _read(self, query: Callable[[Connection], Awaitable[_T]], patience: float | None = None) -> _T:
         self._require_open()
-        return await self._readers.run(query)
+        return await self._readers.run(query, patience)
+
+    async def _write(self, statement: Callable[[Connection], Awaitable[_T]], patience: float | None = None) -> _T:
+        """What needs no order with appends."""
+        self._require_writable()
+        return await self._read(statement, patience)
 
     async def _revision(self) -> int:
         return await self._readers.run(lambda connection: page.revision(connection, self._schema), patience=0)

@@ -73,6 +73,17 @@ CREATE TABLE {s}.snapshots (
     PRIMARY KEY (stream, key)
 );
 
+CREATE TABLE {s}.subscriptions (
+    name text COLLATE "C" PRIMARY KEY,
+    stream text COLLATE "C",           -- streams.name, which need not exist; NULL for the whole log
+    place bigint NOT NULL,             -- everything up to this position, or version of the stream, is done
+    token bigint NOT NULL,             -- of whoever may write
+    owner text NOT NULL,               -- '' for nobody
+    expires_at bigint NOT NULL         -- microseconds since 1970-01-01 UTC
+) WITH (fillfactor = 50);
+
+CREATE SEQUENCE {s}.subscription_tokens; -- outlives the subscriptions: no token is handed out twice
+
 CREATE UNIQUE INDEX streams_by_name ON {s}.streams (name);
 CREATE UNIQUE INDEX events_by_stream ON {s}.events (stream, version);
 CREATE UNIQUE INDEX events_by_id ON {s}.events (id);
