@@ -1,3 +1,3 @@
 """Settings of the whole test suite."""
 
-pytest_plugins = ["headwater.testing.rows"]
+pytest_plugins = ["headwater.testing.rows", "tests.postgres_server"]

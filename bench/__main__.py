@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, pubsub, runtime, stages, store, store_subscribe, tables
+from bench import demo, pubsub, runtime, stages, store, store_postgres, store_subscribe, tables
 from bench.result import Result, print_table, write_json
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
@@ -15,7 +15,8 @@ BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "pubsub": pubsub.run,
     "runtime": runtime.run,
     "stages": stages.run,
-    "store": store.run,
+    "store.postgres": store_postgres.run,
+    "store.sqlite": store.run,
     "store.sqlite.subscribe": store_subscribe.run,
     "tables": tables.run,
 }

@@ -50,23 +50,28 @@ def run() -> list[Result]:
 def _appends(folder: Path, uma: dict[str, float]) -> list[Result]:
     results = []
     for name, transactions, size in (("append_1", 2_000, 1), ("append_batch_1000", 100, 1_000)):
-        ours, times = _median(folder, name, partial(_one_client, count=transactions, size=size))
+        ours, times = _median(folder, name, partial(one_client, count=transactions, size=size))
         bare = _bare(folder, name, transactions, size)
         results += _beside(name, ours, times, {"bare-sqlite": bare, "umadb": uma.get(name)})
-    ours, times = _median(folder, "append_500", partial(_many_clients, clients=500, count=100))
+    ours, times = _median(folder, "append_500", partial(many_clients, clients=500, count=100))
     return results + _beside("append_500", ours, times, {"umadb": uma.get("append_500")})
 
 
 def _beside(name: str, ours: float, times: Times, peers: dict[str, float | None]) -> list[Result]:
     """One line for each peer; the first one carries the plain name."""
-    ordered = sorted(times)
-    p50, p99 = (ordered[len(ordered) * percent // 100] * 1e3 for percent in (50, 99))
+    p50, p99 = percentiles(times)
     lines = []
     for number, (peer, value) in enumerate(peers.items()):
         full = f"store.sqlite.{name}" + (f"_{peer}" if number else "")
         ratio = None if value is None else ours / value
         lines.append(Result(full, peer, ours, value, "events/s", ratio, "full", p50, p99))
     return lines
+
+
+def percentiles(times: Times) -> tuple[float, float]:
+    """The median and the 99th percentile, in milliseconds."""
+    ordered = sorted(times)
+    return ordered[len(ordered) // 2] * 1e3, ordered[len(ordered) * 99 // 100] * 1e3
 
 
 # --- appending ----------------------------------------------------------------------------------------------
@@ -92,7 +97,7 @@ async def _open(path: Path) -> EventStore:
     return await EventStore.open(f"sqlite:///{path}", Codec.of(Deposited))
 
 
-async def _one_client(store: EventStore, count: int, size: int) -> tuple[float, Times]:
+async def one_client(store: EventStore, count: int, size: int) -> tuple[float, Times]:
     times = []
     for number in range(count):
         account = f"a-{number % STREAMS}"
@@ -103,7 +108,7 @@ async def _one_client(store: EventStore, count: int, size: int) -> tuple[float, 
     return count * size / sum(times), times
 
 
-async def _many_clients(store: EventStore, clients: int, count: int) -> tuple[float, Times]:
+async def many_clients(store: EventStore, clients: int, count: int) -> tuple[float, Times]:
     started = time.perf_counter()
     found = await asyncio.gather(*(_client(store, f"a-{number}", count) for number in range(clients)))
     return clients * count / (time.perf_counter() - started), [one for times in found for one in times]
@@ -217,12 +222,12 @@ def _growth(folder: Path) -> list[Result]:
 
 async def _grow(path: Path) -> tuple[tuple[float, float], tuple[float, float]]:
     async with await _open(path) as store:
-        await _one_client(store, 10, 1_000)
+        await one_client(store, 10, 1_000)
         small = await _both(store)
-        await _one_client(store, 960, 1_000)
+        await one_client(store, 960, 1_000)
         return small, await _both(store)
 
 
 async def _both(store: EventStore) -> tuple[float, float]:
     """Events a second: of one client, and of 500."""
-    return (await _one_client(store, 1_500, 1))[0], (await _many_clients(store, 500, 30))[0]
+    return (await one_client(store, 1_500, 1))[0], (await many_clients(store, 500, 30))[0]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import venv
+from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 _ENVIRONMENT = _FOLDER.parents[1] / ".venv-peers"
 
 
+@cache
 def python_with_peers() -> Path | None:
     """The Python that has the peers from the package index; None if they can't be installed."""
     python = _ENVIRONMENT / "bin" / "python"

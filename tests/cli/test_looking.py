@@ -42,7 +42,7 @@ def test_a_file_that_is_no_store_is_not_touched(tmp_path: Path, words: list[str]
 
 def test_a_url_that_nothing_is_behind_is_refused(tmp_path: Path) -> None:
     assert "there is no event store here" in fail("events", f"sqlite:///{tmp_path}/no.db", cwd=tmp_path)
-    assert "supported: sqlite:///relative.db, sqlite:////absolute/path.db or memory://" in fail(
+    assert "supported: sqlite:///relative.db, sqlite:////absolute/path.db, postgresql://" in fail(
         "events", "mongodb://here", cwd=tmp_path
     )
 

@@ -13,12 +13,12 @@ from .driving import Deposited, codec, names_in, scenario
 
 
 def test_relative_and_absolute() -> None:
-    assert parse_url("sqlite:///bank.db") == (Path("bank.db"), None)
-    assert parse_url("sqlite:///data/my%20bank.db") == (Path("data/my%20bank.db"), None)
-    assert parse_url("sqlite:////var/lib/bank.db") == (Path("/var/lib/bank.db"), None)
-    assert parse_url("sqlite:///bank.db?durability=full") == (Path("bank.db"), "full")
-    assert parse_url("sqlite:///bank.db?durability=relaxed") == (Path("bank.db"), "relaxed")
-    assert parse_url("memory://") == (None, None)
+    assert parse_url("sqlite:///bank.db") == (Path("bank.db"), None, None)
+    assert parse_url("sqlite:///data/my%20bank.db") == (Path("data/my%20bank.db"), None, None)
+    assert parse_url("sqlite:////var/lib/bank.db") == (Path("/var/lib/bank.db"), None, None)
+    assert parse_url("sqlite:///bank.db?durability=full") == (Path("bank.db"), "full", None)
+    assert parse_url("sqlite:///bank.db?durability=relaxed") == (Path("bank.db"), "relaxed", None)
+    assert parse_url("memory://") == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_relative_and_absolute() -> None:
     [
         ("bank.db", "is not a URL"),
         ("", "is not a URL"),
-        ("postgres://host/bank", "no event store for postgres://"),
+        ("mysql://host/bank", "no event store for mysql://"),
         ("sqlite://bank.db", "too few slashes"),
         ("sqlite:///", "names no file"),
         ("sqlite:///data/", "names no file"),

@@ -14,6 +14,17 @@ async def open_adapter(
 ) -> StoreAdapter:
     """Open the backend that a URL names. See `EventStore.open`."""
     parsed = parse_url(url)
+    if parsed.postgres is not None:
+        # Only now: its driver is a library that a user of SQLite doesn't need to have.
+        from headwater.store.postgres.adapter import PostgresAdapter
+
+        return await PostgresAdapter.open(
+            parsed.postgres,
+            clock=clock,
+            read_only=read_only,
+            create=create,
+            durability=durability or parsed.durability or "full",
+        )
     if parsed.path is None:
         return MemoryAdapter(clock)
     return await SqliteAdapter.open(

@@ -48,8 +48,10 @@ class EventStore(AppendingStore, SubscribingStore, StreamsStore):
         """Open the store that a URL names.
 
         Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or `memory://` for a store that is gone when
-                it is closed. `?durability=relaxed` may stand at the end of a file's.
+            url: `sqlite:///relative.db`, `sqlite:////absolute/path.db`,
+                `postgresql://user:password@host:port/database`, or `memory://` for a store that is gone when it is
+                closed. `?durability=relaxed` may stand at the end of a file's or a database's; `?schema=name` says
+                in which schema of a database the log lies, `headwater` by default.
             codec: knows the classes of all events.
             clock: for event identifiers and for the time at which events are recorded; the system's by default.
             telemetry: who wants to know; nobody by default.
@@ -63,7 +65,9 @@ class EventStore(AppendingStore, SubscribingStore, StreamsStore):
                 Nothing was touched.
             NewerSchema: the store was written by a newer Headwater. Nothing was touched.
             StoreLocked: another process, or another store in this one, writes to it. The message names it.
-            StorageFailed: the directory is missing or cannot be written to, or the storage refused.
+            StorageFailed: the directory is missing or cannot be written to, the database cannot be reached, or the
+                storage refused.
+            MissingExtra: the database's driver isn't installed.
         """
         adapter = await open_adapter(url, clock=clock, read_only=read_only, create=create, durability=durability)
         return cls(adapter, codec, clock=clock, telemetry=telemetry)

@@ -6,25 +6,28 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from headwater.errors import NotAStore
+from headwater.store.postgres.address import FORM, PostgresAddress, parse_postgres_url
 
 Durability = Literal["full", "relaxed"]
 """`full`: on the disk before the answer. `relaxed`: what was answered last may be lost with the machine (a power
 failure, a crash of the operating system), though not with the process; the log is whole in any case."""
 
-_FORMS: Final = "sqlite:///relative.db, sqlite:////absolute/path.db or memory://"
-_DURABILITY: Final[dict[str, Durability]] = {"durability=full": "full", "durability=relaxed": "relaxed"}
+_FORMS: Final = f"sqlite:///relative.db, sqlite:////absolute/path.db, {FORM} or memory://"
+_DURABILITY: Final[dict[str, Durability]] = {"full": "full", "relaxed": "relaxed"}
 
 
 class StoreUrl(NamedTuple):
     """A URL's parts.
 
     Attributes:
-        path: the SQLite file; None for memory.
+        path: the SQLite file; None for others.
         durability: what the URL asks for; None if it doesn't say.
+        postgres: the PostgreSQL database; None for others.
     """
 
     path: Path | None
     durability: Durability | None
+    postgres: PostgresAddress | None = None
 
 
 def parse_url(url: str) -> StoreUrl:
@@ -32,12 +35,15 @@ def parse_url(url: str) -> StoreUrl:
 
     Args:
         url: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or `memory://`. What follows the third slash is
-            the path as it is: nothing is unquoted. `?durability=relaxed` may stand at its end.
+            the path as it is: nothing is unquoted. `?durability=relaxed` may stand at its end. Or
+            `postgresql://user:password@host:port/database`, see `parse_postgres_url`.
 
     Raises:
         NotAStore: the URL has another form. The message tells the right ones.
     """
     scheme, separator, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        return _postgres(url)
     if not separator:
         raise NotAStore(f"{url!r} is not a URL; write {_FORMS}")
     if scheme == "memory":
@@ -49,6 +55,13 @@ def parse_url(url: str) -> StoreUrl:
     return _sqlite(url, rest)
 
 
+def _postgres(url: str) -> StoreUrl:
+    parsed = parse_postgres_url(url)
+    if parsed.durability is not None and parsed.durability not in _DURABILITY:
+        raise NotAStore(f"{parsed.address.location}: durability is full or relaxed, not {parsed.durability!r}")
+    return StoreUrl(None, _DURABILITY.get(parsed.durability or ""), parsed.address)
+
+
 def _sqlite(url: str, rest: str) -> StoreUrl:
     if not rest.startswith("/"):
         raise NotAStore(f"{url!r} has too few slashes; write {_FORMS}")
@@ -57,6 +70,6 @@ def _sqlite(url: str, rest: str) -> StoreUrl:
         raise NotAStore(f"{url!r} names no file; write {_FORMS}")
     if "\x00" in path:
         raise NotAStore(f"{url!r} has a part that no path has")
-    if question and option not in _DURABILITY:
+    if question and option not in ("durability=full", "durability=relaxed"):
         raise NotAStore(f"{url!r} has an option {option!r}; there are durability=full and durability=relaxed only")
-    return StoreUrl(Path(path), _DURABILITY.get(option))
+    return StoreUrl(Path(path), _DURABILITY.get(option.removeprefix("durability=")))

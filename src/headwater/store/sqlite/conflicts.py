@@ -1,15 +1,13 @@
-"""Whether the log holds what an append's condition excludes: in the file, and in the transaction itself."""
+"""The query for whether the file holds what an append's condition excludes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 import apsw
 import msgspec
 
-from headwater.store.model import NewEvent
-from headwater.store.query import AppendCondition, QueryItem
+from headwater.store.query import AppendCondition
 
 _TAGGED: Final = """
 SELECT first.position FROM event_tags AS first
@@ -61,36 +59,3 @@ def first_conflicts(connection: apsw.Connection, conditions: list[AppendConditio
         for number, position in _pairs.decode(str(text)):
             found[number] = min(found[number] or position, position)
     return found
-
-
-class Pending:
-    """The events of the transaction itself, to be found by types and tags."""
-
-    __slots__ = ("_by_tag", "_events")
-
-    def __init__(self) -> None:
-        self._events: list[tuple[int, NewEvent]] = []
-        self._by_tag: dict[str, list[tuple[int, NewEvent]]] = {}
-
-    def add(self, position: int, event: NewEvent) -> None:
-        """An event will lie at this position."""
-        self._events.append((position, event))
-        for tag in event.tags:
-            self._by_tag.setdefault(tag, []).append((position, event))
-
-    def first_conflict(self, condition: AppendCondition) -> int | None:
-        """The lowest position of an event that the condition excludes."""
-        items = condition.query.items or (QueryItem(),)
-        found = [self._first(item, condition.after) for item in items]
-        return min((position for position in found if position is not None), default=None)
-
-    def _first(self, item: QueryItem, after: int) -> int | None:
-        for position, event in self._candidates(item):
-            if position > after and item.matches(event.type, event.tags):
-                return position
-        return None
-
-    def _candidates(self, item: QueryItem) -> Iterable[tuple[int, NewEvent]]:
-        if not item.tags:
-            return self._events
-        return min((self._by_tag.get(tag, []) for tag in item.tags), key=len)

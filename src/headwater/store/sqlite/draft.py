@@ -12,9 +12,11 @@ from headwater.store.adapter import Append, AppendPart
 from headwater.store.chain import ChainHead, next_hash, tags_text
 from headwater.store.expectation import unmet
 from headwater.store.model import Appended, ExpectedVersion
+from headwater.store.pending import Pending
+from headwater.store.repetitions import Repetitions
 from headwater.store.sqlite.catalogue import Catalogue, StreamState
-from headwater.store.sqlite.conflicts import Pending, first_conflicts
-from headwater.store.sqlite.repetitions import Repetitions
+from headwater.store.sqlite.conflicts import first_conflicts
+from headwater.store.sqlite.repetitions import look_up
 from headwater.store.sqlite.rows import Rows
 from headwater.types import Position, Version
 
@@ -94,7 +96,7 @@ class Draft:
                 zip(conditional, first_conflicts(self._connection, conditions, self.head), strict=True)
             )
         if any(append.idempotent for append in appends):
-            self._repetitions = Repetitions(self._connection, appends)
+            self._repetitions = look_up(self._connection, appends)
 
     def add(self, append: Append) -> Appended | StoreError:
         """Check the append against all that was added before it, and add it if its conditions hold."""

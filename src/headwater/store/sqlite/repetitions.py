@@ -1,71 +1,24 @@
-"""The events that have the ids of a group's idempotent appends: in the file, and in the transaction itself."""
+"""The query for the events that have the ids of a group's idempotent appends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import apsw
 
-from headwater.errors import DuplicateEvent
 from headwater.store.adapter import Append
-from headwater.store.model import Appended, NewEvent, StoredEvent
-from headwater.store.repetition import Repetition, first_result
+from headwater.store.repetition import Repetition
+from headwater.store.repetitions import Repetitions, events_of
 from headwater.store.sqlite import page
 
 
-class Repetitions:
-    """What is needed to tell an append that comes again from one that is new.
-
-    Args:
-        connection: the writer's, in its transaction.
-        appends: the group.
+def look_up(connection: apsw.Connection, appends: Sequence[Append]) -> Repetitions:
+    """What the file holds of the idempotent ones among a group of appends.
 
     Raises:
         apsw.Error: SQLite refused.
     """
-
-    __slots__ = ("_by_id",)
-
-    def __init__(self, connection: apsw.Connection, appends: Sequence[Append]) -> None:
-        ids = [event.id for append in appends if append.idempotent for event in _events(append)]
-        stored = page.events_by_id(connection, ids)
-        ends = page.ends(connection, [event.position - 1 for event in stored])
-        self._by_id = {
-            event.id_bytes: Repetition(event, event.position == 1 or event.position - 1 in ends) for event in stored
-        }
-
-    def first_result(self, append: Append) -> Appended | DuplicateEvent | None:
-        """What the append was answered the first time; None if it is new."""
-        return first_result(append, (self._by_id.get(event.id) for event in _events(append)))
-
-    def add(self, append: Append, done: Sequence[Appended], recorded_at: int) -> None:
-        """The append was added to the transaction, and may come again in it."""
-        remaining = append.count
-        for part, appended in zip(append.parts, done, strict=True):
-            for index, event in enumerate(part.events, start=1 - len(part.events)):
-                begins, remaining = remaining == append.count, remaining - 1
-                stored = _stored(event, appended, index, recorded_at, remaining)
-                self._by_id.setdefault(event.id, Repetition(stored, begins))
-
-
-def _events(append: Append) -> Iterator[NewEvent]:
-    for part in append.parts:
-        yield from part.events
-
-
-def _stored(event: NewEvent, appended: Appended, index: int, recorded_at: int, remaining: int) -> StoredEvent:
-    return StoredEvent(
-        position=appended.position + index,
-        stream=appended.stream,
-        version=appended.version + index,
-        type=event.type,
-        schema=event.schema,
-        data=event.data.decode(),
-        id_bytes=event.id,
-        microseconds=recorded_at,
-        causation_bytes=None,
-        correlation_bytes=None,
-        metadata_json=None,
-        tags=tuple(sorted(event.tags)),
-        remaining=remaining,
-    )
+    ids = [event.id for append in appends if append.idempotent for event in events_of(append)]
+    stored = page.events_by_id(connection, ids)
+    ends = page.ends(connection, [event.position - 1 for event in stored])
+    return Repetitions(Repetition(event, event.position == 1 or event.position - 1 in ends) for event in stored)

@@ -175,10 +175,11 @@ class ReadSuite(StoreSuite):
     @on_store
     async def test_a_read_that_is_given_up_and_a_store_that_is_closed_in_between(self, store: EventStore) -> None:
         await store.append("s", [Deposited(n) for n in range(5_000)])
+        before = asyncio.all_tasks()
         async with store.read_all() as events:
             await anext(events)  # the next page is on its way now
         await asyncio.sleep(0)
-        assert asyncio.all_tasks() == {asyncio.current_task()}
+        assert asyncio.all_tasks() <= before
         seen = 0
 
         async def read() -> None:
