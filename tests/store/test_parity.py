@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 
 from headwater.store.adapter import Append
 from headwater.store.memory import MemoryAdapter
+from headwater.store.model import Expected
 from headwater.store.query import AppendCondition
 from headwater.store.sqlite import writer
 from headwater.store.sqlite.adapter import SqliteAdapter
 from headwater.store.store import EventStore
 from headwater.testing.conformance.store import SteadyClock, codec
-from headwater.testing.conformance.store_model import HISTORIES, Player, Step
+from headwater.testing.conformance.store_model import HISTORIES, AppendStep, EventStep, LinkStep, Player, Step
 
 
 async def _in_memory(steps: Sequence[Step], adapter: type[MemoryAdapter] = MemoryAdapter) -> list[object]:
@@ -38,6 +39,12 @@ def _compare(steps: Sequence[Step], found: list[object], wanted: list[object]) -
 @pytest.mark.row("BS-02", "BS-03", "BS-05", "ES-02", "ES-06", "ES-09")
 @settings(max_examples=120, deadline=None)
 @given(steps=HISTORIES)
+@example(
+    steps=[
+        AppendStep((("a", Expected.ANY, (EventStep("T", 1, 0, (), 0),)),), None, 0, 0, idempotent=False, again=False),
+        LinkStep("a", (1, 0), Expected.ANY),  # one is there already, and the other one nowhere
+    ]
+)
 def test_memory_and_sqlite_give_the_same_answers(
     tmp_path_factory: pytest.TempPathFactory, steps: Sequence[Step]
 ) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from headwater.codec import Codec, TypeName
 from headwater.errors import CodecError, Undecodable, UnknownType
 from headwater.store.model import Recorded, StoredEvent, Undecoded
+
+T = TypeVar("T")
+
+Unfold: TypeAlias = Callable[[Iterable[StoredEvent]], Iterator[T]]
+"""Makes of stored events what a reader gets."""
 
 OnUndecodable = Literal["raise", "keep"]
 """What a typed read does with an event that it can't decode: raise, or give it with `Undecoded` in its place."""
@@ -43,29 +48,31 @@ class EventDecoder:
         except CodecError as error:
             raise _placed(stored, error) from error
 
-    def recorded(self, stored: StoredEvent) -> Recorded:
-        """The event with all that the log knows about it.
+    def recorded(self, page: Iterable[StoredEvent]) -> Iterator[Recorded]:
+        """The events with all that the log knows about them.
 
         Raises:
-            UnknownType, Undecodable: see `decode`.
+            UnknownType, Undecodable: see `decode`; after those before it were given.
         """
-        decoder = self._decoders.get((stored.type, stored.schema))
-        if decoder is not None:
+        decoders = self._decoders
+        for stored in page:
             try:
-                return Recorded(decoder(stored.data), stored)
-            except Exception:  # noqa: BLE001, S110 - told below, as it should be
-                pass
-        recorded = Recorded(self.decode(stored), stored)
-        kind = (stored.type, stored.schema)
-        self._decoders[kind] = self._codec.decoder(self._names[kind])
-        return recorded
+                event = decoders[stored.type, stored.schema](stored.data)
+            except Exception:  # noqa: BLE001 - told by `decode`, as it should be
+                event = self.decode(stored)
+                self._remember((stored.type, stored.schema))
+            yield Recorded(event, stored)
 
-    def recorded_or_kept(self, stored: StoredEvent) -> Recorded:
+    def recorded_or_kept(self, page: Iterable[StoredEvent]) -> Iterator[Recorded]:
         """Like `recorded`; what can't be decoded has `Undecoded` in the event's place."""
-        try:
-            return self.recorded(stored)
-        except CodecError as error:
-            return Recorded(Undecoded(error), stored)
+        for stored in page:
+            try:
+                yield from self.recorded((stored,))
+            except CodecError as error:
+                yield Recorded(Undecoded(error), stored)
+
+    def _remember(self, kind: tuple[str, int]) -> None:
+        self._decoders[kind] = self._codec.decoder(self._names[kind])
 
 
 def _placed(stored: StoredEvent, error: CodecError) -> CodecError:

@@ -83,8 +83,8 @@ class FollowingStore(ReadingStore):
         recorded = self._decoder.recorded
         async with aclosing(self.follow(after, stream, query=query)) as pages:
             async for page in pages:
-                for stored in page:
-                    yield recorded(stored)
+                for one in recorded(page):
+                    yield one
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` on the event loop soon after new events have become visible. Returns what ends it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from headwater.clock import Clock, SystemClock
@@ -16,7 +16,7 @@ from headwater.store.memory_log import MemoryLog, MemoryStream
 from headwater.store.memory_subscriptions import MemorySubscriptions
 from headwater.store.model import ExpectedVersion
 from headwater.store.page import Page, Selection
-from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
+from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch, repeated
 from headwater.store.watchers import Watchers
 from headwater.types import Version
 
@@ -187,15 +187,15 @@ class MemoryAdapter:
             raise error
         return found
 
-    def _check_links(self, stream: MemoryStream, positions: Iterable[int]) -> None:
-        taken = set(stream.positions)
-        for position in positions:
-            if not 0 < position <= len(self._log.events):
-                raise EventNotFound(f"there is no event at position {position} to link into {stream.name!r}")
-            if position in taken:
-                event = self._log.events[position - 1]
-                raise DuplicateEvent(f"stream {stream.name!r} has the event at position {position}", id=event.id)
-            taken.add(position)
+    def _check_links(self, stream: MemoryStream, positions: Sequence[int]) -> None:
+        missing = [position for position in positions if not 0 < position <= len(self._log.events)]
+        if missing:
+            raise EventNotFound(f"there is no event at position {min(missing)} to link into {stream.name!r}")
+        own = set(stream.positions)
+        taken = min((position for position in positions if position in own), default=None) or repeated(positions)
+        if taken is not None:
+            event = self._log.events[taken - 1]
+            raise DuplicateEvent(f"stream {stream.name!r} has the event at position {taken}", id=event.id)
 
     def _require_open(self) -> None:
         if self._closed:

@@ -193,8 +193,8 @@ class ReadingStore(StoreBase):
         return self._decoder.decode(stored)
 
     def _typed(self, selection: Selection, limit: int | None, undecodable: OnUndecodable) -> Reading[Recorded]:
-        convert = self._decoder.recorded if undecodable == "raise" else self._decoder.recorded_or_kept
-        return Reading(self._page_of, selection, limit, lambda page: map(convert, page))
+        unfold = self._decoder.recorded if undecodable == "raise" else self._decoder.recorded_or_kept
+        return Reading(self._page_of, selection, limit, unfold)
 
     async def _page_of(self, selection: Selection, limit: int) -> Page:
         return await self.page(selection, limit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from headwater.types import Position, Version
@@ -75,3 +77,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     key: str
     version: int
     data: bytes
+
+
+def repeated(positions: Sequence[int]) -> int | None:
+    """The first position that is named a second time."""
+    seen: set[int] = set()
+    for position in positions:
+        if position in seen:
+            return position
+        seen.add(position)
+    return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from operator import attrgetter
 from typing import Final, Literal, overload
@@ -12,7 +12,7 @@ from headwater.codec import Codec
 from headwater.errors import InvalidSubscription
 from headwater.runtime.pid import Pid
 from headwater.store.adapter import StoreAdapter
-from headwater.store.decoding import OnUndecodable
+from headwater.store.decoding import OnUndecodable, Unfold
 from headwater.store.following import FollowingStore
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.query import EventQuery
@@ -68,11 +68,11 @@ class SubscribingStore(FollowingStore):
         """
         check_start(after)
         place = await place_of(self, stream, after)
-        convert = self._converter(undecodable)
+        unfold = self._unfold(undecodable)
         async with aclosing(self.follow(place, stream, query=query)) as pages:
             async for page in pages:
-                for event in page:
-                    yield convert(event)
+                for event in unfold(page):
+                    yield event
 
     @overload
     def subscription(
@@ -170,10 +170,8 @@ class SubscribingStore(FollowingStore):
         )
         entry = _checked(Entry(options, start_from, wait))
         if raw:
-            return EventSubscription[StoredEvent](self._subscriptions, entry, _same, _same)
-        return EventSubscription[Recorded](
-            self._subscriptions, entry, self._converter(undecodable), attrgetter("stored")
-        )
+            return EventSubscription[StoredEvent](self._subscriptions, entry, iter, _same)
+        return EventSubscription[Recorded](self._subscriptions, entry, self._unfold(undecodable), attrgetter("stored"))
 
     async def subscribe_process(
         self,
@@ -275,7 +273,7 @@ class SubscribingStore(FollowingStore):
             unacknowledged=0 if machine is None else machine.unacknowledged,
         )
 
-    def _converter(self, undecodable: OnUndecodable) -> Callable[[StoredEvent], Recorded]:
+    def _unfold(self, undecodable: OnUndecodable) -> Unfold[Recorded]:
         return self._decoder.recorded if undecodable == "raise" else self._decoder.recorded_or_kept
 
     def _now(self) -> int:

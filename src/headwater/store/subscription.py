@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
 from headwater.errors import HeadwaterError, SubscriptionClosed, SubscriptionError
+from headwater.store.decoding import Unfold
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.subscription_limits import Phase
 from headwater.store.subscription_owners import Entry, Membership, SubscriptionOwners
@@ -39,7 +40,7 @@ class EventSubscription(Generic[T]):
     Args:
         owners: the store's subscriptions.
         entry: which one, and how.
-        convert: makes of a stored event what is given.
+        unfold: makes of stored events what is given.
         stored: the reverse.
     """
 
@@ -47,13 +48,13 @@ class EventSubscription(Generic[T]):
         self,
         owners: SubscriptionOwners,
         entry: Entry,
-        convert: Callable[[StoredEvent], T],
+        unfold: Unfold[T],
         stored: Callable[[T], StoredEvent],
     ) -> None:
         self._stored: Final[Callable[[T], StoredEvent]] = stored
         self._owners: Final = owners
         self._entry: Final = entry
-        self._convert: Final[Callable[[StoredEvent], T]] = convert
+        self._unfold: Final[Unfold[T]] = unfold
         self._queue: Final[deque[StoredEvent]] = deque()
         self._arrived: Final = asyncio.Event()
         self._member: Membership | None = None
@@ -108,7 +109,7 @@ class EventSubscription(Generic[T]):
             await asyncio.sleep(0)
         if not self._queue:
             await self._wait()
-        event = self._convert(self._queue[0])
+        [event] = self._unfold((self._queue[0],))
         self._queue.popleft()
         return event
 
@@ -126,7 +127,7 @@ class EventSubscription(Generic[T]):
                     await self._wait()
                 except StopAsyncIteration:
                     return
-            batch = [self._convert(event) for event in islice(queue, size)]
+            batch = list(self._unfold(islice(queue, size)))
             for _ in batch:
                 queue.popleft()
             yield batch

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from headwater.errors import HeadwaterError, SubscriptionClosed
 from headwater.runtime.pid import Pid
+from headwater.store.decoding import Unfold
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.subscription_owners import Membership, SubscriptionOwners
 
@@ -58,16 +59,14 @@ class ProcessSubscription:
         owners: the store's subscriptions.
         pid: the process.
         name: the subscription's name.
-        convert: makes of a stored event what is delivered.
+        unfold: makes of stored events what is delivered.
     """
 
-    def __init__(
-        self, owners: SubscriptionOwners, pid: Pid[object], name: str, convert: Callable[[StoredEvent], Recorded]
-    ) -> None:
+    def __init__(self, owners: SubscriptionOwners, pid: Pid[object], name: str, unfold: Unfold[Recorded]) -> None:
         self.name: Final = name
         self.pid: Final = pid
         self._owners: Final = owners
-        self._convert: Final = convert
+        self._unfold: Final = unfold
         self._member: Membership | None = None
         self._early: list[StoredEvent] = []
 
@@ -127,7 +126,7 @@ class ProcessSubscription:
         if self._member is None:
             self._early.extend(events)
         else:
-            self.pid.process.inform(EventsArrived(self, tuple(map(self._convert, events))))
+            self.pid.process.inform(EventsArrived(self, tuple(self._unfold(events))))
 
     def end(self, error: HeadwaterError | None) -> None:
         """Tell the process that no more come."""

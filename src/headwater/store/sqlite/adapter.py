@@ -22,6 +22,7 @@ from headwater.store.sqlite import changes, page, snapshots, streams
 from headwater.store.sqlite.courtesy import Courtesy
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.files import Files
+from headwater.store.sqlite.names import Names
 from headwater.store.sqlite.subscriptions import SqliteSubscriptions
 from headwater.store.sqlite.task import Task
 from headwater.store.sqlite.watch import PollingWatchers
@@ -51,6 +52,7 @@ class SqliteAdapter:
         self._files: Final = files
         self._durability: Final = durability
         self._writer: Final = files.writer
+        self._names: Final = Names()
         self._loop: Final = asyncio.get_running_loop()
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
@@ -151,7 +153,7 @@ class SqliteAdapter:
         Raises:
             StoreClosed, StorageFailed: like all reads.
         """
-        return await self._read(lambda connection: page.read(connection, selection, limit))
+        return await self._read(lambda connection: page.read(connection, self._names, selection, limit))
 
     async def head(self) -> int:
         """The highest position that a reader sees now; 0 for an empty log."""

@@ -22,6 +22,7 @@ _TAGS: Final = """
 SELECT json_group_object(tags.name, tags.id) FROM json_each(?) AS asked JOIN tags ON tags.name = asked.value
 """
 
+_K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
@@ -41,18 +42,30 @@ class StreamState(NamedTuple):
     tombstoned: bool = False
 
 
+class TagSet(NamedTuple):
+    """The tags of an event as they are stored.
+
+    Attributes:
+        text: as `chain.tags_text` has them.
+        numbers: what they are called in the file.
+    """
+
+    text: str | None
+    numbers: tuple[int, ...]
+
+
 class Catalogue:
     """Committed facts only: what a transaction adds gets in here after its commit.
 
-    Streams and tags are remembered up to a limit, those least recently appended to are forgotten first; types are
-    few and all remembered. Belongs to the writer's thread.
+    Streams, tags and sets of tags are remembered up to a limit, those that changed or were learned first are forgotten
+    first; types are few and all remembered. Belongs to the writer's thread.
 
     Args:
         connection: the writer's connection.
-        limit: how many streams, and how many tags, to remember.
+        limit: how many streams, and how many tags, to remember; and a quarter as many sets of tags.
     """
 
-    __slots__ = ("_connection", "_limit", "_rows", "next_stream", "next_tag", "streams", "tags", "types")
+    __slots__ = ("_connection", "_limit", "_rows", "next_stream", "next_tag", "streams", "tag_sets", "tags", "types")
 
     def __init__(self, connection: apsw.Connection, limit: int) -> None:
         self._connection = connection
@@ -60,6 +73,7 @@ class Catalogue:
         self._rows = msgspec.json.Decoder(list[tuple[str, int, int, int, bool]], strict=False)
         self.streams: dict[str, StreamState] = {}
         self.tags: dict[str, int] = {}
+        self.tag_sets: dict[tuple[str, ...], TagSet] = {}
         self.types: dict[tuple[str, int], int] = {}
         self.next_stream = 1
         self.next_tag = 1
@@ -73,6 +87,7 @@ class Catalogue:
         """
         self.streams.clear()
         self.tags.clear()
+        self.tag_sets.clear()
         rows = self._connection.execute("SELECT name, schema, id FROM types").fetchall()
         self.types = {(str(name), _integer(schema)): _integer(number) for name, schema, number in rows}
         self.next_stream = self._highest("streams") + 1
@@ -92,11 +107,13 @@ class Catalogue:
         streams: Mapping[str, StreamState],
         types: Mapping[tuple[str, int], int],
         tags: Mapping[str, int],
+        tag_sets: Mapping[tuple[str, ...], TagSet],
     ) -> None:
         """Remember what a transaction that is committed now has changed."""
         self.types.update(types)
         _remember(self.streams, streams, self._limit)
         _remember(self.tags, tags, self._limit)
+        _remember(self.tag_sets, tag_sets, self._limit // 4)
 
     def _ask(self, query: str, names: Iterable[str]) -> str:
         [(found,)] = self._connection.execute(query, (msgspec.json.encode(list(names)).decode(),)).fetchall()
@@ -108,7 +125,7 @@ class Catalogue:
         return _integer(highest)
 
 
-def _remember(known: dict[str, _V], changed: Mapping[str, _V], limit: int) -> None:
+def _remember(known: dict[_K, _V], changed: Mapping[_K, _V], limit: int) -> None:
     for name, value in changed.items():
         known.pop(name, None)  # so that it moves to the end, the last to be forgotten
         known[name] = value

@@ -14,7 +14,7 @@ from headwater.store.model import ExpectedVersion
 from headwater.store.sqlite.catalogue import StreamState
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.streams import stream_info
-from headwater.store.stream import Linked, StreamInfo
+from headwater.store.stream import Linked, StreamInfo, repeated
 from headwater.types import Version
 
 _INSERT_LINKS: Final = """
@@ -42,7 +42,7 @@ def link(
     missing = _integer(connection, _MISSING, (wanted,))
     if missing is not None:
         raise EventNotFound(f"there is no event at position {missing} to link into {stream!r}")
-    taken = _integer(connection, _TAKEN, (wanted, state.id)) or _repeated(positions)
+    taken = _integer(connection, _TAKEN, (wanted, state.id)) or repeated(positions)
     if taken is not None:
         raise DuplicateEvent(f"stream {stream!r} has the event at position {taken}", id=_id_of(connection, taken))
     state = _with_row(draft, stream)
@@ -102,15 +102,6 @@ def _mark(connection: apsw.Connection, draft: Draft, stream: str, state: StreamS
     info = stream_info(connection, stream)
     assert info is not None  # noqa: S101 - it was just changed
     return info
-
-
-def _repeated(positions: Sequence[int]) -> int | None:
-    seen: set[int] = set()
-    for position in positions:
-        if position in seen:
-            return position
-        seen.add(position)
-    return None
 
 
 def _id_of(connection: apsw.Connection, position: int) -> UUID:

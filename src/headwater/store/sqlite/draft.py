@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 import apsw
@@ -14,7 +14,7 @@ from headwater.store.expectation import unmet
 from headwater.store.model import Appended, ExpectedVersion
 from headwater.store.pending import Pending
 from headwater.store.repetitions import Repetitions
-from headwater.store.sqlite.catalogue import Catalogue, StreamState
+from headwater.store.sqlite.catalogue import Catalogue, StreamState, TagSet
 from headwater.store.sqlite.conflicts import first_conflicts
 from headwater.store.sqlite.repetitions import look_up
 from headwater.store.sqlite.rows import Rows
@@ -38,7 +38,6 @@ class Draft:
         "_conflicts",
         "_connection",
         "_hash",
-        "_known_tags",
         "_next_stream",
         "_next_tag",
         "_pending",
@@ -46,6 +45,7 @@ class Draft:
         "_repetitions",
         "_rows",
         "_streams",
+        "_tag_sets",
         "_tags",
         "_types",
         "_unnoted",
@@ -61,7 +61,7 @@ class Draft:
         self._rows = Rows()
         self._streams: dict[str, StreamState] = {}
         self._tags: dict[str, int] = {}
-        self._known_tags: dict[tuple[str, ...], tuple[str | None, Sequence[int]]] = {}
+        self._tag_sets: dict[tuple[str, ...], TagSet] = {}
         self._types: dict[tuple[str, int], int] = {}
         self._next_stream = catalogue.next_stream
         self._next_tag = catalogue.next_tag
@@ -82,19 +82,16 @@ class Draft:
         Raises:
             apsw.Error: SQLite refused.
         """
+        parts = [part for append in appends for part in append.parts]
         known = self._catalogue.streams
-        missing = {part.stream for append in appends for part in append.parts if part.stream not in known}
-        missing.update(name for name in streams if name not in known)
+        missing = {part.stream for part in parts if part.stream not in known}
+        missing.update([name for name in streams if name not in known])
         if missing:
             self._streams = self._catalogue.look_up_streams(missing)
-        self._load_tags(appends)
+        self._load_tags(parts)
         conditional = [append for append in appends if append.condition is not None]
         if conditional:
-            self._pending = Pending()
-            conditions = [append.condition for append in conditional if append.condition is not None]
-            self._conflicts = dict(
-                zip(conditional, first_conflicts(self._connection, conditions, self.head), strict=True)
-            )
+            self._load_conflicts(conditional)
         if any(append.idempotent for append in appends):
             self._repetitions = look_up(self._connection, appends)
 
@@ -121,7 +118,7 @@ class Draft:
 
     def adopt(self) -> ChainHead:
         """Let the catalogue know that the transaction is committed. Returns the last event."""
-        self._catalogue.adopt(self._streams, self._types, self._tags)
+        self._catalogue.adopt(self._streams, self._types, self._tags, self._tag_sets)
         self._catalogue.next_stream = self._next_stream
         self._catalogue.next_tag = self._next_tag
         return ChainHead(self.head, self._hash)
@@ -153,15 +150,22 @@ class Draft:
 
     # --- inside ------------------------------------------------------------------------------------------------
 
-    def _load_tags(self, appends: list[Append]) -> None:
-        used = {tag for append in appends for part in append.parts for event in part.events for tag in event.tags}
-        if not used:
+    def _load_tags(self, parts: list[AppendPart]) -> None:
+        known_sets = self._catalogue.tag_sets
+        unknown = {event.tags for part in parts for event in part.events if event.tags not in known_sets}
+        if not unknown:
             return
+        used = {tag for tags in unknown for tag in tags}
         known = self._catalogue.tags
         self._tags = {tag: known[tag] for tag in used if tag in known}
         missing = used - self._tags.keys()
         if missing:
             self._tags.update(self._catalogue.look_up_tags(missing))
+
+    def _load_conflicts(self, appends: list[Append]) -> None:
+        self._pending = Pending()
+        conditions = [append.condition for append in appends if append.condition is not None]
+        self._conflicts = dict(zip(appends, first_conflicts(self._connection, conditions, self.head), strict=True))
 
     def _answered_already(self, append: Append) -> Appended | StoreError | None:
         if append.follows is not None and append.follows.failed:
@@ -202,14 +206,14 @@ class Draft:
         metadata = None if context.metadata is None else context.metadata.decode()
         state = self.ensure_stream(name)
         stream, version = state.id, state.version
-        known = self._catalogue.types
+        known, known_sets = self._catalogue.types, self._catalogue.tag_sets
         remaining = left + len(part.events)
         for event in part.events:
             position += 1
             version += 1
             remaining -= 1
             kind, schema, event_id, data = event.type, event.schema, event.id, event.data.decode()
-            tags, numbers = self._tags_of(event.tags) if event.tags else _NO_TAGS
+            tags, numbers = known_sets.get(event.tags) or self._tag_set(event.tags)
             previous = next_hash(
                 previous,
                 (
@@ -246,11 +250,11 @@ class Draft:
             self._rows.types.append((name, schema, number))
         return number
 
-    def _tags_of(self, names: tuple[str, ...]) -> tuple[str | None, Sequence[int]]:
-        """The text and the numbers of an event's tags; events of one transaction often have the same."""
-        found = self._known_tags.get(names)
+    def _tag_set(self, names: tuple[str, ...]) -> TagSet:
+        """The text and the numbers of tags that no committed event had together, or none lately."""
+        found = self._tag_sets.get(names)
         if found is None:
-            found = self._known_tags[names] = (tags_text(names), [self._tag(name) for name in names])
+            found = self._tag_sets[names] = TagSet(tags_text(names), tuple([self._tag(name) for name in names]))
         return found
 
     def _tag(self, name: str) -> int:
@@ -263,4 +267,3 @@ class Draft:
 
 
 _NO_STREAM: Final = StreamState(0, 0)
-_NO_TAGS: Final[tuple[None, tuple[()]]] = (None, ())

@@ -137,9 +137,7 @@ class Writer:
 
     def _work(self, deliver: Callable[[list[Answer]], None]) -> None:
         while self._wait():
-            answers = self._settle(self._take())
-            self._count(answers)
-            deliver(answers)
+            deliver(self._settle(self._take()))
 
     def _wait(self) -> bool:
         """Sleep while there is nothing to do. False when there never will be again."""
@@ -176,10 +174,7 @@ class Writer:
             if len(group) > 1:
                 return self._settle_singly(group)
             answers = [Answer(group[0], self._failure(group[0], error))]
-        for work, outcome in answers:
-            if isinstance(work, Append):
-                work.failed = not isinstance(outcome, Appended)
-                work.follows = None  # it has been looked at; a chain of old appends must not be kept alive
+        self._note(answers)
         return answers
 
     def _settle_singly(self, group: list[Work]) -> list[Answer]:
@@ -244,13 +239,19 @@ class Writer:
         failure.__cause__ = error
         return failure
 
-    def _count(self, answers: list[Answer]) -> None:
+    def _note(self, answers: list[Answer]) -> None:
+        """Let the appends know what became of them, and count."""
         commits, appends, events, refused = self.statistics
-        done = [outcome.count for _, outcome in answers if isinstance(outcome, Appended)]
-        failed = sum([isinstance(outcome, HeadwaterError) for _, outcome in answers])
-        self.statistics = Statistics(
-            commits + (failed < len(answers)), appends + len(done), events + sum(done), refused + failed
-        )
+        failed = 0
+        for work, outcome in answers:
+            if appended := isinstance(outcome, Appended):
+                appends, events = appends + 1, events + outcome.count
+            elif isinstance(outcome, HeadwaterError):
+                failed += 1
+            if isinstance(work, Append):
+                work.failed = not appended
+                work.follows = None  # it has been looked at; a chain of old appends must not be kept alive
+        self.statistics = Statistics(commits + (failed < len(answers)), appends, events, refused + failed)
 
 
 def _weight(work: Work) -> tuple[int, int]:
