@@ -116,8 +116,8 @@ def test_the_log_reads_as_if_commands_were_decided_one_by_one(
                     EventStore, "submit", lambda store, *given, **more: saboteur.submit(store, *given, **more)
                 )
                 answers = await answers_of(application, envelopes, in_flight)
-            log = [recorded async for recorded in application.store.read_stream("account-a")]
             live = await application.live_state(Account, "a")
+            log = [recorded async for recorded in application.store.read_stream("account-a")]
             committed = max([int(answer.version) for answer in answers if isinstance(answer, Committed)], default=0)
             later = [await application.state(Account, "a", at=recorded.version) for recorded in log[committed:]]
             known = await application.state(Account, "a", at=Version(committed)) if committed else Account("a")
