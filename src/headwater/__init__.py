@@ -69,6 +69,7 @@ from headwater.store.subscription import EventSubscription
 from headwater.store.subscription_info import SubscriptionInfo
 from headwater.store.subscription_options import SubscriptionOptions
 from headwater.store.subscription_process import EventsArrived, ProcessSubscription, Subscribed, SubscriptionEnded
+from headwater.store.subscription_source import SubscriptionSource
 from headwater.store.subscription_start import Start
 from headwater.tables.bag import BagReader, BagTable, DuplicateBagTable
 from headwater.tables.changes import TableChanged
@@ -176,6 +177,7 @@ __all__ = [
     "SubscriptionEnded",
     "SubscriptionInfo",
     "SubscriptionOptions",
+    "SubscriptionSource",
     "Supervisor",
     "System",
     "Table",

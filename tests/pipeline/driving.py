@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
-from headwater import Batcher, BatchInfo, Message, Pipeline, Processors, Source, System
+from headwater import Batcher, BatchInfo, Message, Pipeline, Processors, Source, Supervisor, System
 from headwater.runtime.exits import Exit
 from headwater.runtime.pid import Pid
+from headwater.runtime.process import Process
+
+Data = TypeVar("Data")
 
 Event = tuple[str, int]
 """A key, and the number of the event among those of its key."""
@@ -100,7 +104,7 @@ class Ledger(Pipeline[Event]):
             self.times[message.data] = self.times.get(message.data, 0) + 1
 
 
-def names(pipeline: Pipeline[Event]) -> list[str]:
+def names(pipeline: Pipeline[Data]) -> list[str]:
     """The names of all its stages."""
     topology = pipeline.topology()
     found = [*topology.sources, *topology.processors]
@@ -115,3 +119,26 @@ def kill(system: System, name: str) -> bool:
     if pid is not None:
         Pid[object](pid.process).exit(Exit.KILL)
     return pid is not None
+
+
+async def torment(system: System, pipeline: Pipeline[Data], kills: int) -> int:
+    """Kill stages at random steps. Returns how many were alive."""
+    killed = 0
+    for _ in range(kills):
+        if system.rng.random() < 0.5:
+            await asyncio.sleep(system.rng.random() * 0.05)
+        for _ in range(int(system.rng.random() * 50)):
+            await asyncio.sleep(0)
+        if system.rng.random() < 0.9:
+            stages = names(pipeline)
+            killed += kill(system, stages[int(system.rng.random() * len(stages))])
+        elif supervisors := _supervisors(system):
+            supervisors[int(system.rng.random() * len(supervisors))].kill()
+            killed += 1
+    return killed
+
+
+def _supervisors(system: System) -> list[Pid[object]]:
+    """All supervisors but the one at the top."""
+    processes = [process for process in system.node.processes if isinstance(process, Process)]
+    return [Pid(process) for process in processes if type(process.server) is Supervisor]

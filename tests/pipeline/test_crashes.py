@@ -15,20 +15,17 @@ from headwater import (
     BatchInfo,
     IterableSource,
     Message,
-    Pid,
     Pipeline,
     Processors,
     Retry,
-    Supervisor,
     System,
 )
 from headwater.clock import Rng
 from headwater.pipeline.fair_queue import FairQueue
 from headwater.pipeline.source_stage import SourceStage
-from headwater.runtime.process import Process
 from headwater.testing.pipelines import ManualSource
 from headwater.testing.simulation import explore, simulate
-from tests.pipeline.driving import Event, Ledger, events, kill, names
+from tests.pipeline.driving import Event, Ledger, events, kill, torment
 
 
 def lanes(system: System, pipeline: Pipeline[Event]) -> int:
@@ -42,29 +39,6 @@ def lanes(system: System, pipeline: Pipeline[Event]) -> int:
         assert not stage._kept
         queues.append(stage._dispatcher._queue)
     return sum(len(queue._lanes) for queue in queues if isinstance(queue, FairQueue))
-
-
-async def torment(system: System, pipeline: Pipeline[Event], kills: int) -> int:
-    """Kill stages at random steps. Returns how many were alive."""
-    killed = 0
-    for _ in range(kills):
-        if system.rng.random() < 0.5:
-            await asyncio.sleep(system.rng.random() * 0.05)
-        for _ in range(int(system.rng.random() * 50)):
-            await asyncio.sleep(0)
-        if system.rng.random() < 0.9:
-            stages = names(pipeline)
-            killed += kill(system, stages[int(system.rng.random() * len(stages))])
-        elif supervisors := _supervisors(system):
-            supervisors[int(system.rng.random() * len(supervisors))].kill()
-            killed += 1
-    return killed
-
-
-def _supervisors(system: System) -> list[Pid[object]]:
-    """All supervisors but the one at the top."""
-    processes = [process for process in system.node.processes if isinstance(process, Process)]
-    return [Pid(process) for process in processes if type(process.server) is Supervisor]
 
 
 async def survive(system: System, pipeline: Ledger, source: IterableSource[Event], kills: int) -> None:

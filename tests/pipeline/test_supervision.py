@@ -100,24 +100,20 @@ def test_a_source_stage_comes_back_alone_and_the_others_all_together() -> None:
         pipeline = Rows(source, system)
         await pipeline.start(system)
         await source.test_batch([1, 2])
-        before = {name: system.whereis(name) for name in _names(pipeline)}
+        before = {name: system.whereis(name) for name in names(pipeline)}
         assert kill(system, "Rows.source.0")
         await source.test_batch([3])
-        after = {name: system.whereis(name) for name in _names(pipeline)}
+        after = {name: system.whereis(name) for name in names(pipeline)}
         assert [name for name, pid in before.items() if pid != after[name]] == ["Rows.source.0"]
         assert source.opened == 2
         assert 0.1 <= system.clock.monotonic() < 0.2  # the processors have waited before they came back to it
         assert kill(system, "Rows.batch_processor.rows.0")
         await source.test_batch([4])
-        last = {name: system.whereis(name) for name in _names(pipeline)}
+        last = {name: system.whereis(name) for name in names(pipeline)}
         assert [name for name, pid in last.items() if pid == after[name]] == ["Rows.source.0"]
         assert source.opened == 2
 
     simulate(scenario)
-
-
-def _names(pipeline: Rows) -> list[str]:
-    return names(pipeline)  # type: ignore[arg-type]  # of whatever kind
 
 
 @pytest.mark.row("BW-01")

@@ -16,16 +16,15 @@ Item = TypeVar("Item")
 class OrderedSource(Generic[Item]):
     """A source that is read in order and acknowledged up to an item. Subclass it:
 
-        class Subscribed(OrderedSource[Recorded]):
-            def __init__(self, store: Store, name: str) -> None:
-                self.store, self.name = store, name
+        class Lines(OrderedSource[Line]):
+            def __init__(self, file: LogFile) -> None:
+                self.file = file
 
-            async def subscribe(self) -> AsyncIterator[Recorded]:
-                self.subscription = await self.store.subscribe(self.name)
-                return self.subscription
+            async def subscribe(self) -> AsyncIterator[Line]:
+                return self.file.follow(after=await self.file.mark())
 
-            async def acknowledge_up_to(self, item: Recorded) -> None:
-                await self.subscription.ack(item)
+            async def acknowledge_up_to(self, item: Line) -> None:
+                await self.file.set_mark(item.number)
 
     Messages are acknowledged in any order; the source hears of it when all before them are.
 

@@ -9,7 +9,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Final, Generic, Self, TypeVar
 
-from headwater.errors import HeadwaterError, SubscriptionClosed, SubscriptionError
+from headwater.errors import CodecError, HeadwaterError, SubscriptionClosed, SubscriptionError
 from headwater.store.decoding import Unfold
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.subscription_limits import Phase
@@ -113,23 +113,39 @@ class EventSubscription(Generic[T]):
         self._queue.popleft()
         return event
 
+    async def take(self, most: int = 1_000) -> list[T]:
+        """Wait until there are events, and take as many as are there. None when the store is closed.
+
+        If one of them can't be decoded, those before it come first; it raises when it is the next one. A caller that
+        is cancelled while it waits has taken none.
+
+        Args:
+            most: how many at most.
+
+        Raises:
+            UnknownType, Undecodable, SubscriptionLost, SubscriptionClosed, StorageFailed: like the iteration.
+        """
+        if not self._queue:
+            try:
+                await self._wait()
+            except StopAsyncIteration:
+                return []
+        taken = self._decoded(most)
+        for _ in taken:
+            self._queue.popleft()
+        return taken
+
     async def batches(self, size: int = 1_000) -> AsyncGenerator[list[T], None]:
         """The events, as many at a time as are there, at most `size`. No batch is empty.
 
         Raises:
             UnknownType, Undecodable, SubscriptionLost, SubscriptionClosed, StorageFailed: like the iteration.
         """
-        queue = self._queue
         while True:
             await asyncio.sleep(0)  # let the next page be read while this one is worked on
-            if not queue:
-                try:
-                    await self._wait()
-                except StopAsyncIteration:
-                    return
-            batch = list(self._unfold(islice(queue, size)))
-            for _ in batch:
-                queue.popleft()
+            batch = await self.take(size)
+            if not batch:
+                return
             yield batch
 
     # --- acknowledgements --------------------------------------------------------------------------------------
@@ -197,6 +213,17 @@ class EventSubscription(Generic[T]):
             self._joined()
             self._arrived.clear()
             await self._arrived.wait()
+
+    def _decoded(self, most: int) -> list[T]:
+        """The next events, up to one that can't be decoded."""
+        decoded: list[T] = []
+        try:
+            for event in self._unfold(islice(self._queue, most)):
+                decoded.append(event)  # noqa: PERF402 - what came before an error is kept
+        except CodecError:
+            if not decoded:
+                raise
+        return decoded
 
     def _acknowledge(self, events: Sequence[T]) -> None:
         member = self._joined()
