@@ -114,7 +114,7 @@ def names_in(directory: Path) -> list[str]:
 class Child:
     """Another process that works on the store; see `child`."""
 
-    def __init__(self, command: str, path: Path, *args: str, module: str = "store.child") -> None:
+    def __init__(self, command: str, path: Path | str, *args: str, module: str = "store.child") -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, command, str(path), *args],
             cwd=Path(__file__).parents[1],

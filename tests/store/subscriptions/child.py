@@ -1,6 +1,6 @@
 """A process of its own that consumes a subscription, to be killed.
 
-python -m store.subscriptions.child COMMAND PATH ...
+python -m store.subscriptions.child COMMAND URL ...
 """
 
 import asyncio
@@ -12,13 +12,13 @@ from headwater.store.store import EventStore
 from ..driving import Deposited, codec
 
 
-async def consume(path: str, seed: str, consumers: str) -> None:
+async def consume(url: str, seed: str, consumers: str) -> None:
     """Append for ever, and handle what was appended: print its position, then acknowledge it, now or later.
 
     Waits for the lease of whoever was killed before. Prints its checkpoint first.
     """
     rng = random.Random(int(seed))
-    async with await EventStore.open(f"sqlite:///{path}", codec()) as store:
+    async with await EventStore.open(url, codec()) as store:
         await asyncio.gather(_append(store), *(_consume(store, rng, int(consumers)) for _ in range(int(consumers))))
 
 
@@ -57,5 +57,5 @@ def _say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    _, path, *arguments = sys.argv[1:]
-    asyncio.run(consume(path, *arguments))
+    _, url, *arguments = sys.argv[1:]
+    asyncio.run(consume(url, *arguments))

@@ -11,7 +11,6 @@ from headwater.clock import Clock, Timer
 from headwater.errors import StoreError
 from headwater.store.postgres.connection import Connection, Dialer
 from headwater.store.postgres.failure import DRIVER
-from headwater.store.postgres.patience import pause
 from headwater.store.postgres.transactions import hang_up
 from headwater.store.watchers import Watchers
 
@@ -53,7 +52,7 @@ class Bell(Watchers):
         self._stir: Final = asyncio.Event()
         self._untold: int | None = None
         self._listening = False
-        self._resting = False
+        self._rest: asyncio.Future[None] | None = None
         self._closing = False
         self._told_by = 0
         self._task: asyncio.Task[None] | None = None
@@ -88,8 +87,7 @@ class Bell(Watchers):
         if self._timer is not None:
             self._timer.cancel()
         tasks = [task for task in (self._asking, self._task) if task is not None]
-        if self._resting and self._task is not None:
-            self._task.cancel()
+        self._rested()
         if tasks:
             _, unfinished = await asyncio.wait(tasks, timeout=self._dialer.limits.connect)
             for task in unfinished:
@@ -112,9 +110,7 @@ class Bell(Watchers):
             if self._listening:
                 self._listening, delay = False, POLL
             if not self._closing:
-                self._resting = True
-                await pause(self._clock, delay)
-                self._resting = False
+                await self._rest_for(delay)
                 delay = min(_LONGEST, delay * 2)
 
     async def _serve(self) -> None:
@@ -136,12 +132,25 @@ class Bell(Watchers):
                 position, self._untold = self._untold, None
                 await connection.execute(_NOTIFY, self._channel, str(position))
                 if not self._closing:
-                    await pause(self._clock, GAP)
+                    await self._rest_for(GAP)
             elif self._closing:
                 return
             else:
                 self._stir.clear()
                 await self._stir.wait()
+
+    async def _rest_for(self, seconds: float) -> None:
+        """Wait, by the clock's time, but no longer than until the store is closed."""
+        self._rest = self._loop.create_future()
+        timer = self._clock.call_later(seconds, self._rested)
+        try:
+            await self._rest
+        finally:
+            timer.cancel()
+
+    def _rested(self) -> None:
+        if self._rest is not None and not self._rest.done():
+            self._rest.set_result(None)
 
     def _heard(self, _connection: object, process: int, _channel: str, _payload: object) -> None:
         if process != self._told_by:  # own commits have rung already
