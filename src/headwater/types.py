@@ -74,8 +74,7 @@ class IdSource:
 
     def next_int(self) -> int:
         """The next identifier as its 128-bit number, for those who need it often."""
-        milliseconds, nanoseconds = divmod(self._now(), 1_000_000)
-        ticks = milliseconds * _SUBMILLISECOND + nanoseconds * _SUBMILLISECOND // 1_000_000
+        ticks = self._now() * _SUBMILLISECOND // 1_000_000
         if ticks <= self._last:
             ticks = self._last + 1
         self._last = ticks

@@ -58,6 +58,11 @@ UPDATE events SET position = -1 WHERE position = 20;
 UPDATE events SET position = 20 WHERE position = 30;
 UPDATE events SET position = 30 WHERE position = -1
 """
+_SHIFTED = """
+UPDATE events SET id = CAST(id || substr((SELECT id FROM events WHERE position = 701), 1, 1) AS BLOB)
+WHERE position = 700;
+UPDATE events SET id = substr(id, 2) WHERE position = 701
+"""
 _REPLACED = """
 INSERT OR REPLACE INTO events SELECT position, stream, version, type, id, recorded_at, causation, correlation, '{}',
 metadata, tags, remaining, hash FROM events WHERE position = 77
@@ -78,6 +83,9 @@ metadata, tags, remaining, hash FROM events WHERE position = 77
         ("UPDATE events SET hash = zeroblob(32) WHERE position = 800", 800, "altered"),
         ("UPDATE events SET hash = x'' WHERE position = 800", 800, "altered"),
         ("UPDATE streams SET name = 'x' WHERE name = 's-1'", 501, "altered"),
+        ("DELETE FROM streams WHERE name = 's-1'", 501, "altered"),
+        ("DELETE FROM types", 1, "altered"),
+        (_SHIFTED, 700, "altered"),
         ("DELETE FROM events WHERE position = 500", 500, "removed"),
         ("DELETE FROM events WHERE position BETWEEN 1 AND 10", 1, "removed"),
         ("DELETE FROM events WHERE position >= 1490", 1490, "end was removed"),
