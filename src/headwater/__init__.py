@@ -39,6 +39,7 @@ from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
+from headwater.sourcing.lifespan import AT_ONCE, NEVER, Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Undecoded
@@ -49,6 +50,8 @@ from headwater.tables.table import Table
 from headwater.types import Position, Version
 
 __all__ = [
+    "AT_ONCE",
+    "NEVER",
     "Agent",
     "Aggregate",
     "AppendCondition",
@@ -76,6 +79,7 @@ __all__ = [
     "GenServer",
     "HeadwaterError",
     "Hub",
+    "Lifespan",
     "OneForAll",
     "OneForOne",
     "Outcome",

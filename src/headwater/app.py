@@ -11,6 +11,7 @@ from headwater.clock import Clock, Rng, SystemClock
 from headwater.codec import Codec, TypeRegistry
 from headwater.cqrs.aggregate_process import Committed
 from headwater.cqrs.dispatch import Dispatcher, Envelope, Outcome
+from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
 from headwater.cqrs.router import CommandRouter, QueryRouter
@@ -62,6 +63,8 @@ class Application:
         projections: the read side.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
+        max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
+            time ago leave memory; a busy one never does.
         clock: where the time comes from; the operating system by default.
         rng: where chance comes from; seeded by the operating system by default.
         telemetry: who wants to know; nobody by default.
@@ -69,6 +72,7 @@ class Application:
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
             one type name.
+        ValueError: `max_live` is below 1.
     """
 
     def __init__(
@@ -79,11 +83,15 @@ class Application:
         aggregates: Sequence[type[Aggregate]],
         projections: Sequence[type[Projection]] = (),
         events: Sequence[type[Event]] = (),
+        max_live: int = MAX_LIVE,
         clock: Clock | None = None,
         rng: Rng | None = None,
         telemetry: Telemetry | None = None,
     ) -> None:
+        if max_live < 1:
+            raise ValueError(f"at least 1 aggregate must be allowed to live, not {max_live}")
         self.name = name
+        self._max_live = max_live
         self.aggregates = tuple(aggregates)
         self.projections = tuple(projections)
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
@@ -258,7 +266,8 @@ class Application:
             await store.close()
             raise
         self._store = store
-        self._dispatcher = Dispatcher(self._system, store, self._commands, IdSource(self._clock.wall))
+        aggregates = LiveAggregates(self._system, store, self._max_live)
+        self._dispatcher = Dispatcher(aggregates, self._commands, IdSource(self._clock.wall), self.telemetry)
         return self
 
     async def __aexit__(

@@ -11,11 +11,13 @@ before the failure was known takes effect behind one that had none.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from typing import Final
 
 import msgspec
 
+from headwater.cqrs.resident import Resident
 from headwater.errors import (
     CommandFailed,
     ConflictNotResolved,
@@ -25,10 +27,11 @@ from headwater.errors import (
     StoreOverloaded,
     WrongExpectedVersion,
 )
-from headwater.runtime.exits import Reason
+from headwater.runtime.exits import Reason, Shutdown
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.reply import Deferred
 from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.store.adapter import Append
@@ -40,8 +43,14 @@ MAX_ATTEMPTS: Final = 10
 """How often a command is decided before its conflicts are reported to the caller."""
 
 
+PASSIVATED: Final = Shutdown("passivated")
+"""Why an idle aggregate's process ends."""
+
 MAX_UNDER_WAY: Final = 100_000
 """How many commands of one aggregate may wait for their answers. Those beyond are answered `StoreOverloaded`."""
+
+
+_log: Final = logging.getLogger("headwater.cqrs")
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -93,9 +102,18 @@ class AggregateProcess(GenServer):
 
     trap_exit = True  # so that `terminate` answers what is under way
 
-    async def init(self, store: EventStore, kind: type[Aggregate], id: str) -> None:  # noqa: A002 - the field's term
+    async def init(
+        self,
+        store: EventStore,
+        kind: type[Aggregate],
+        id: str,  # noqa: A002 - the field's term
+        resident: Resident,
+    ) -> None:
         """Load the aggregate from its stream."""
         self._store = store
+        self._resident = resident
+        self._lifespan = kind.lifespan if type(kind.lifespan) is not Lifespan else None  # None: always the same
+        self._idle = kind.lifespan.idle
         self._kind = kind
         self._id = id
         self._stream = kind.stream_of(id)
@@ -123,6 +141,7 @@ class AggregateProcess(GenServer):
                 StoreOverloaded(f"{len(self._decisions):,} commands of {self._stream!r} wait already")
             )
             return decision.deferred
+        self._resident.busy = True
         self._decisions.append(decision)
         if not self._recovering:
             self._decide(decision)
@@ -148,8 +167,13 @@ class AggregateProcess(GenServer):
             self._decide_again(decision)
         self._settle()
 
+    def passivate(self) -> None:
+        """End, because nobody has wanted anything for a while. What was sent before is decided and answered."""
+        self.stop(PASSIVATED)
+
     async def terminate(self, reason: Reason) -> None:
         """Let what is under way become durable, and answer it."""
+        self._resident.close()
         await self._all_answered()
         self._settle()
 
@@ -201,8 +225,11 @@ class AggregateProcess(GenServer):
 
     def _settle(self) -> None:
         """Answer, in order, all decisions that can be answered."""
-        while self._decisions and self._settle_one(self._decisions[0]):
-            self._decisions.popleft()
+        decisions = self._decisions
+        while decisions and self._settle_one(decisions[0]):
+            decisions.popleft()
+        if not decisions and not self._recovering and self._resident.busy:
+            self._resident.rest(self._idle)
 
     def _settle_one(self, decision: _Decision) -> bool:
         """Answer one decision. False if it isn't known yet how it ends."""
@@ -225,6 +252,8 @@ class AggregateProcess(GenServer):
         self._decisions.clear()
 
     def _answer(self, decision: _Decision) -> bool:
+        if self._lifespan is not None:
+            self._idle = self._lifespan_after(self._lifespan, decision)
         if decision.failure is not None:
             decision.deferred.fail(decision.failure)
             return True
@@ -233,6 +262,17 @@ class AggregateProcess(GenServer):
             Committed(self._stream, Version(self._settled_version), Position(self._position), decision.events or ())
         )
         return True
+
+    def _lifespan_after(self, lifespan: Lifespan, decision: _Decision) -> float:
+        try:
+            if decision.failure is not None:
+                return lifespan.after_error(decision.command, decision.failure)
+            if decision.events:
+                return lifespan.after_event(decision.events[-1])
+            return lifespan.after_command(decision.command)
+        except Exception:  # noqa: BLE001 - a bug in the application's code ends no aggregate
+            _log.exception("the lifespan of %s raised; it stays %s s", self._stream, lifespan.idle)
+            return lifespan.idle
 
     # --- recovering ------------------------------------------------------------------------------------------
 

@@ -11,15 +11,14 @@ from uuid import UUID
 import msgspec
 
 from headwater.cqrs.aggregate_process import AggregateProcess, Committed
+from headwater.cqrs.live_aggregates import LiveAggregates
 from headwater.cqrs.router import CommandRouter
 from headwater.errors import HeadwaterError
 from headwater.runtime.pid import Pid
-from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.messages import Command
 from headwater.store.model import Context
-from headwater.store.store import EventStore
-from headwater.telemetry import SpanName
+from headwater.telemetry import SpanName, Telemetry
 from headwater.types import IdSource
 
 DISPATCH: Final = SpanName("headwater", "cqrs", "dispatch")
@@ -56,33 +55,31 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Dispatcher:
-    """Starts aggregates' processes on demand and hands them their commands.
+    """Hands commands to the processes of their aggregates.
 
     Args:
-        system: where the processes live.
-        store: where their streams are.
+        aggregates: the processes.
         router: which aggregate a command is for.
         ids: where command ids come from.
+        telemetry: who wants to know.
     """
 
-    def __init__(self, system: System, store: EventStore, router: CommandRouter, ids: IdSource) -> None:
-        self._system = system
-        self._store = store
+    def __init__(self, aggregates: LiveAggregates, router: CommandRouter, ids: IdSource, telemetry: Telemetry) -> None:
+        self._aggregates = aggregates
         self._router = router
+        self._telemetry = telemetry
         self._ids = ids
-        self._processes: dict[tuple[type[Aggregate], str], Pid[AggregateProcess]] = {}
-        self._starting: dict[tuple[type[Aggregate], str], asyncio.Task[Pid[AggregateProcess]]] = {}
 
     @property
     def live(self) -> int:
         """How many aggregates have a process now."""
-        return len(self._processes)
+        return len(self._aggregates)
 
     async def dispatch(self, envelope: Envelope, timeout: float | None) -> Committed:
         """Have a command decided, and wait until its events are durable. See `Application.dispatch`."""
         command = envelope.command
         context = self._context(envelope)
-        with self._system.telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
+        with self._telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
             pid = await self._process_of(command)
             committed = await pid.within(timeout).call(AggregateProcess.execute, command, context)
             span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
@@ -105,7 +102,7 @@ class Dispatcher:
 
     async def inspect(self, kind: type[Aggregate], id: str) -> Aggregate | None:  # noqa: A002 - the field's term
         """The aggregate in its process's memory, or None when it has no process."""
-        pid = self._processes.get((kind, id))
+        pid = self._aggregates.find((kind, id))
         return None if pid is None else (await pid.call(AggregateProcess.inspect))[0]
 
     async def _begin(self, envelope: Envelope) -> asyncio.Future[Committed]:
@@ -119,26 +116,7 @@ class Dispatcher:
 
     async def _process_of(self, command: Command) -> Pid[AggregateProcess]:
         key = self._router.route(command)
-        pid = self._processes.get(key)
-        return pid if pid is not None else await self._start(key)
-
-    async def _start(self, key: tuple[type[Aggregate], str]) -> Pid[AggregateProcess]:
-        """Start the process, once, however many commands wait for it."""
-        starting = self._starting.get(key)
-        if starting is None:
-            starting = self._starting[key] = asyncio.create_task(self._spawn(key))
-            starting.add_done_callback(lambda _: self._starting.pop(key))
-        return await asyncio.shield(starting)
-
-    async def _spawn(self, key: tuple[type[Aggregate], str]) -> Pid[AggregateProcess]:
-        kind, identity = key
-        pid = await self._system.start(AggregateProcess, self._store, kind, identity, name=kind.stream_of(identity))
-        self._processes[key] = pid
-        pid.watch(lambda _: self._forget(key))
-        return pid
-
-    def _forget(self, key: tuple[type[Aggregate], str]) -> None:
-        self._processes.pop(key, None)
+        return self._aggregates.find(key) or await self._aggregates.start(key)
 
     def _context(self, envelope: Envelope) -> Context:
         causation = (envelope.id.int if envelope.id else self._ids.next_int()).to_bytes(16)

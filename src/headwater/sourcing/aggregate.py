@@ -8,6 +8,7 @@ from types import GeneratorType
 from typing import ClassVar, Final, TypeVar
 
 from headwater.errors import DefinitionError
+from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.signatures import Function, marked_methods
 
@@ -59,6 +60,7 @@ class Aggregate:
 
     Args of a class statement:
         identity: the field of the commands that says which aggregate they are for.
+        lifespan: how long its process stays in memory when it is idle; 300 seconds by default.
         category: what the names of its streams begin with; the class's name in kebab case if not given. It
             is part of what is stored: it must never change.
 
@@ -68,13 +70,14 @@ class Aggregate:
 
     identity: ClassVar[str]
     category: ClassVar[str]
+    lifespan: ClassVar[Lifespan] = Lifespan()
     _deciders: ClassVar[dict[type[Command], Function]]
     _evolvers: ClassVar[dict[type[Event], Function]]
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
         self.id = id
 
-    def __init_subclass__(cls, *, identity: str, category: str | None = None) -> None:
+    def __init_subclass__(cls, *, identity: str, category: str | None = None, lifespan: Lifespan | None = None) -> None:
         """Collect the marked methods.
 
         Raises:
@@ -84,6 +87,7 @@ class Aggregate:
         super().__init_subclass__()
         cls.identity = identity
         cls.category = category or _kebab(cls.__name__)
+        cls.lifespan = lifespan or cls.lifespan
         cls._deciders = marked_methods(cls, _DECIDE, Command)
         cls._evolvers = marked_methods(cls, _EVOLVE, Event)
         for command in cls._deciders:
