@@ -15,6 +15,7 @@ from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
 from headwater.cqrs.router import CommandRouter, QueryRouter
+from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
 from headwater.cqrs.view_process import ViewProcess, ViewStatus
 from headwater.errors import ApplicationError
 from headwater.pubsub.broker import PubSub
@@ -200,6 +201,8 @@ class Application:
     async def state(self, kind: type[AggregateT], id: str, *, at: Moment | None = None) -> AggregateT:  # noqa: A002
         """An aggregate as it was at a moment, or as the log has it now: folded from its events, every time.
 
+        If its class takes snapshots, the fold begins with the last one, unless that is from behind the moment.
+
         Args:
             kind: its class.
             id: which one.
@@ -260,7 +263,7 @@ class Application:
         try:
             await self.pubsub.start()
             await self._system.__aenter__()
-            await self._system.start(Supervisor, [self._child(view, store) for view in self.projections])
+            await self._system.start(Supervisor, self._children(store))
         except BaseException:
             await self._system.__aexit__(None, None, None)
             await store.close()
@@ -280,8 +283,9 @@ class Application:
             await self.pubsub.stop()
             await store.close()
 
-    def _child(self, view: type[Projection], store: EventStore) -> Child:
-        return Child(ViewProcess, store, view, name=_view_name(view))
+    def _children(self, store: EventStore) -> list[Child]:
+        views = [Child(ViewProcess, store, view, name=_view_name(view)) for view in self.projections]
+        return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
 
     def _view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._running()

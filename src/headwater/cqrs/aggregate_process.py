@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from headwater.cqrs.resident import Resident
+from headwater.cqrs.snapshotting import Snapshotting
 from headwater.errors import (
     CommandFailed,
     ConflictNotResolved,
@@ -37,6 +39,7 @@ from headwater.sourcing.repository import Repository
 from headwater.store.adapter import Append
 from headwater.store.model import Appended, Context
 from headwater.store.store import EventStore
+from headwater.store.stream import Snapshot
 from headwater.types import Position, Version
 
 MAX_ATTEMPTS: Final = 10
@@ -108,6 +111,7 @@ class AggregateProcess(GenServer):
         kind: type[Aggregate],
         id: str,  # noqa: A002 - the field's term
         resident: Resident,
+        save: Callable[[Snapshot], None],
     ) -> None:
         """Load the aggregate from its stream."""
         self._store = store
@@ -117,6 +121,7 @@ class AggregateProcess(GenServer):
         self._kind = kind
         self._id = id
         self._stream = kind.stream_of(id)
+        self._snapshots = Snapshotting(kind, self._stream, save)
         self._decisions: deque[_Decision] = deque()
         self._recovering = False
         self._aggregate = kind(id)
@@ -185,6 +190,7 @@ class AggregateProcess(GenServer):
             self._aggregate.execute(decision.command, events)
             if events:
                 self._append(decision, events)
+                self._snapshots.decided(self._aggregate, self._version)
         except Rejected as rejection:
             decision.failure = rejection.with_traceback(None)  # its frames would refer back to this decision
         except StoreError as error:
@@ -258,6 +264,7 @@ class AggregateProcess(GenServer):
             decision.deferred.fail(decision.failure)
             return True
         self._settled_version += len(decision.events or ())
+        self._snapshots.settled(self._settled_version)
         decision.deferred.reply(
             Committed(self._stream, Version(self._settled_version), Position(self._position), decision.events or ())
         )
@@ -292,6 +299,7 @@ class AggregateProcess(GenServer):
         self._version = self._settled_version = int(loaded.version)
         self._position = int(loaded.position)
         self._last = None
+        self._snapshots.loaded(self._aggregate, self._version, int(loaded.snapshot))
 
 
 def _command_failed(command: Command, error: Exception) -> CommandFailed:

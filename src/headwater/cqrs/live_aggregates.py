@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from headwater.cqrs.aggregate_process import AggregateProcess
 from headwater.cqrs.resident import Resident
+from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
+from headwater.errors import NameUnknown
 from headwater.runtime.pid import Pid
 from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate
 from headwater.store.store import EventStore
+from headwater.store.stream import Snapshot
 
 MAX_LIVE: Final = 10_000
 """How many aggregates may have a process, unless the application says otherwise."""
@@ -109,9 +113,15 @@ class LiveAggregates:
         kind, identity = key
         resident = Resident(self._system.clock, self._make_room, lambda resident: self._let_go(key, resident))
         name = kind.stream_of(identity)
-        pid = await self._system.start(AggregateProcess, self._store, kind, identity, resident, name=name)
+        pid = await self._system.start(
+            AggregateProcess, self._store, kind, identity, resident, self._save_snapshot, name=name
+        )
         self._live[key] = _Live(pid, resident)
         pid.watch(lambda _: self._forget(key, pid))
+
+    def _save_snapshot(self, snapshot: Snapshot) -> None:
+        with suppress(NameUnknown):  # being restarted, it misses one: it is only a shortcut
+            self._system.named(SnapshotWriter, SNAPSHOTS).cast(SnapshotWriter.save, snapshot)
 
     def _make_room(self) -> None:
         excess = len(self._live) - self._limit

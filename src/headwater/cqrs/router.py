@@ -41,7 +41,8 @@ class CommandRouter:
         aggregates: the application's aggregates.
 
     Raises:
-        DefinitionError: two aggregates decide the same command or share a category.
+        DefinitionError: two aggregates decide the same command or share a category; or the state of one that takes
+            snapshots can't be encoded.
     """
 
     def __init__(self, aggregates: Iterable[type[Aggregate]]) -> None:
@@ -54,6 +55,8 @@ class CommandRouter:
                     f"{other.__qualname__} and {aggregate.__qualname__} share the category {aggregate.category!r}; "
                     "their streams would mix"
                 )
+            if aggregate.snapshot_every is not None:
+                aggregate.snapshot_key()
             for command in aggregate.commands():
                 self._routes.add(command, aggregate)
 

@@ -11,6 +11,7 @@ from headwater.errors import DefinitionError
 from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.signatures import Function, marked_methods
+from headwater.sourcing.state_codec import StateCodec
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
@@ -56,11 +57,17 @@ class Aggregate:
             def deposited(self, event: Deposited) -> None:
                 self.balance += event.amount
 
+    With `snapshot_every=100` its state is kept beside the log every 100 events, and reading it begins there. A snapshot
+    is only a shortcut: one that other code has made, or that can't be read, is ignored and made anew.
+
     An aggregate with state that isn't a plain value builds it in `__init__(self, id)`, after `super().__init__`.
 
     Args of a class statement:
         identity: the field of the commands that says which aggregate they are for.
         lifespan: how long its process stays in memory when it is idle; 300 seconds by default.
+        snapshot_every: how many events lie between two snapshots; none are taken if not given.
+        version: raise it when the methods build the state differently: snapshots of other versions are ignored. A
+            change of the attributes' annotations does the same.
         category: what the names of its streams begin with; the class's name in kebab case if not given. It
             is part of what is stored: it must never change.
 
@@ -71,23 +78,39 @@ class Aggregate:
     identity: ClassVar[str]
     category: ClassVar[str]
     lifespan: ClassVar[Lifespan] = Lifespan()
+    snapshot_every: ClassVar[int | None] = None
+    code_version: ClassVar[int] = 1
+    _codec: ClassVar[StateCodec | None]
     _deciders: ClassVar[dict[type[Command], Function]]
     _evolvers: ClassVar[dict[type[Event], Function]]
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
         self.id = id
 
-    def __init_subclass__(cls, *, identity: str, category: str | None = None, lifespan: Lifespan | None = None) -> None:
+    def __init_subclass__(
+        cls,
+        *,
+        identity: str,
+        category: str | None = None,
+        lifespan: Lifespan | None = None,
+        snapshot_every: int | None = None,
+        version: int = 1,
+    ) -> None:
         """Collect the marked methods.
 
         Raises:
             DefinitionError: two methods for one message, a command without the identity field, or an
-                annotation that can't be used.
+                annotation that can't be used; or a version or a number of events below 1.
         """
         super().__init_subclass__()
         cls.identity = identity
         cls.category = category or _kebab(cls.__name__)
         cls.lifespan = lifespan or cls.lifespan
+        cls.snapshot_every = snapshot_every
+        cls._codec = None
+        cls.code_version = version
+        if version < 1 or (snapshot_every is not None and snapshot_every < 1):
+            raise DefinitionError(f"{cls.__qualname__}: version and snapshot_every start at 1")
         cls._deciders = marked_methods(cls, _DECIDE, Command)
         cls._evolvers = marked_methods(cls, _EVOLVE, Event)
         for command in cls._deciders:
@@ -151,6 +174,42 @@ class Aggregate:
             raise _no_event(self, event)
         events.append(event)
         self.apply(event)
+
+    @classmethod
+    def snapshot_key(cls) -> str:
+        """Says which code a snapshot belongs to: the category, the version, and a hash of the attributes' types.
+
+        Raises:
+            DefinitionError: the state can't be encoded as it is annotated.
+        """
+        if cls.dump_state is Aggregate.dump_state:
+            return f"{cls.category} v{cls.code_version} {cls._state_codec().fingerprint}"
+        return f"{cls.category} v{cls.code_version}"
+
+    def dump_state(self) -> bytes:
+        """The state as bytes, for a snapshot: the attributes, encoded by their annotations as MessagePack.
+
+        Override it together with `load_state` where that doesn't fit.
+
+        Raises:
+            DefinitionError: an attribute has no annotation, or can't be encoded.
+        """
+        return self._state_codec().dump(vars(self))
+
+    def load_state(self, data: bytes) -> None:
+        """Take over the state that `dump_state` has given. Called on a new object.
+
+        Raises:
+            Exception: the bytes don't fit. The snapshot is ignored then.
+        """
+        for name, value in self._state_codec().load(data).items():
+            setattr(self, name, value)
+
+    @classmethod
+    def _state_codec(cls) -> StateCodec:
+        if cls._codec is None:
+            cls._codec = StateCodec(cls, frozenset({"id"}))
+        return cls._codec
 
     def describe(self) -> Mapping[str, object]:
         """What people are shown when they ask for its state; its attributes, unless a subclass knows better."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+import logging
+from typing import Final, Generic, TypeVar
 
 from headwater.errors import DefinitionError
 from headwater.sourcing.aggregate import Aggregate
@@ -12,6 +13,8 @@ from headwater.types import Position, Version
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 
+_log: Final = logging.getLogger("headwater.sourcing")
+
 
 class Loaded(Generic[AggregateT]):
     """An aggregate, and how far its stream was read.
@@ -20,14 +23,16 @@ class Loaded(Generic[AggregateT]):
         aggregate: its state.
         version: the version of the last event that it has followed; 0 without one.
         position: the position of that event; 0 without one.
+        snapshot: the version of the snapshot that reading began with; 0 without one.
     """
 
-    __slots__ = ("aggregate", "position", "version")
+    __slots__ = ("aggregate", "position", "snapshot", "version")
 
-    def __init__(self, aggregate: AggregateT, version: Version, position: Position) -> None:
+    def __init__(self, aggregate: AggregateT, version: Version, position: Position, snapshot: Version) -> None:
         self.aggregate = aggregate
         self.version = version
         self.position = position
+        self.snapshot = snapshot
 
 
 class Repository:
@@ -48,7 +53,8 @@ class Repository:
     ) -> Loaded[AggregateT]:
         """The aggregate as it was at a moment, or as it is in the log now. A stream without events gives a new one.
 
-        Reads page by page: memory is bounded by the aggregate, not by its history.
+        Begins with the aggregate's snapshot, if its class takes some and there is one from before that moment. Reads
+        page by page: memory is bounded by the aggregate, not by its history.
 
         Raises:
             Undecodable, UnknownType: an event can't be read.
@@ -56,17 +62,42 @@ class Repository:
             TypeError, ValueError: `at` is no moment.
         """
         horizon = Horizon(at)
-        aggregate = kind(id)
-        version, position = 0, 0
-        async for stored in self._store.raw_stream(kind.stream_of(id)):
+        loaded = None if kind.snapshot_every is None else await self._from_snapshot(kind, id, horizon)
+        loaded = loaded or Loaded(kind(id), Version(0), Position(0), Version(0))
+        aggregate, version, position = loaded.aggregate, int(loaded.version), int(loaded.position)
+        decode, apply = self._store.decode, aggregate.apply
+        async for stored in self._store.raw_stream(kind.stream_of(id), after=version):
             if not horizon.includes(stored):
                 break
-            event = self._store.decode(stored)
+            event = decode(stored)
             try:
-                aggregate.apply(event)
+                apply(event)
             except Exception as error:
                 raise DefinitionError(
                     f"{kind.__qualname__} {id!r} can't follow {stored.type} at version {stored.version}: {error!r}"
                 ) from error
             version, position = stored.version, stored.position
-        return Loaded(aggregate, Version(version), Position(position))
+        return Loaded(aggregate, Version(version), Position(position), loaded.snapshot)
+
+    async def _from_snapshot(
+        self,
+        kind: type[AggregateT],
+        id: str,  # noqa: A002 - the field's term
+        horizon: Horizon,
+    ) -> Loaded[AggregateT] | None:
+        """The aggregate as its snapshot has it; None if there is none, or none that holds."""
+        stream = kind.stream_of(id)
+        snapshot = await self._store.load_snapshot(stream, kind.snapshot_key())
+        if snapshot is None:
+            return None
+        last = await self._store.page_stream(stream, snapshot.version - 1, 1)
+        if not last or last[0].version != snapshot.version or not horizon.includes(last[0]):
+            return None
+        aggregate = kind(id)
+        try:
+            aggregate.load_state(snapshot.data)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the log has everything
+            _log.warning("the snapshot of %r at version %d is ignored: %r", stream, snapshot.version, error)
+            return None
+        version = Version(snapshot.version)
+        return Loaded(aggregate, version, Position(last[0].position), version)
