@@ -6,7 +6,7 @@ at home.
 
 from headwater.app import Application
 from headwater.codec import Codec
-from headwater.cqrs.aggregate_process import Committed
+from headwater.cqrs.committed import Committed
 from headwater.cqrs.dispatch import Envelope, Outcome
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query

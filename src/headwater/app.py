@@ -9,7 +9,7 @@ from uuid import UUID
 
 from headwater.clock import Clock, Rng, SystemClock
 from headwater.codec import Codec, TypeRegistry
-from headwater.cqrs.aggregate_process import Committed
+from headwater.cqrs.committed import Committed
 from headwater.cqrs.dispatch import Dispatcher, Envelope, Outcome
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
 from headwater.cqrs.projection import Projection
@@ -122,6 +122,11 @@ class Application:
         Commands for one aggregate are decided in the order in which they are dispatched. If the caller is
         cancelled or gives up, the command may or may not have an effect.
 
+        To send a command again, because its answer was lost, give it an `id`, best a UUIDv7, and the same one each
+        time: it has one effect, and each time the answer of the first time. Only an effect is remembered: a command
+        that was rejected, or had nothing to do, is decided again. A command with an `id` takes two turns at the
+        disk, not one.
+
         Args:
             command: what is wanted.
             metadata: stored beside each of its events.
@@ -133,6 +138,7 @@ class Application:
             Rejected: the aggregate said no. Nothing was stored.
             UnknownCommand: no aggregate decides this command.
             CommandFailed: `decide` or `evolve` raised something else. Nothing was stored.
+            CommandIdTaken: the id was used for another aggregate's command. Nothing was stored.
             ConflictNotResolved: another writer kept changing the stream. Nothing was stored.
             StoreError: the events could not be stored.
             DeadlineExceeded: no answer in time; the command may still take effect.

@@ -50,6 +50,7 @@ attribute as well.
     └── ApplicationError       commands, queries and views
         ├── UnknownCommand, UnknownQuery, UnknownView
         ├── CommandFailed
+        ├── CommandIdTaken
         ├── ConflictNotResolved
         └── ViewFailed
 """
@@ -424,6 +425,10 @@ class UnknownView(ApplicationError):
 
 class CommandFailed(ApplicationError):
     """`decide` or `evolve` raised something else than `Rejected`. Nothing was stored; `__cause__` tells why."""
+
+
+class CommandIdTaken(ApplicationError):
+    """The command's identifier was used for a command of another aggregate. Nothing was stored."""
 
 
 class ConflictNotResolved(ApplicationError):

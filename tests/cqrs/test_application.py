@@ -30,7 +30,7 @@ from headwater import (
     project,
 )
 from headwater.cqrs import aggregate_process, view_process
-from headwater.cqrs.aggregate_process import MAX_ATTEMPTS
+from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.errors import (
     ApplicationError,
     CommandFailed,

@@ -10,7 +10,9 @@ from uuid import UUID
 
 import msgspec
 
-from headwater.cqrs.aggregate_process import AggregateProcess, Committed
+from headwater.cqrs.aggregate_process import AggregateProcess
+from headwater.cqrs.committed import Committed
+from headwater.cqrs.decision import DEFAULT, Options
 from headwater.cqrs.live_aggregates import LiveAggregates
 from headwater.cqrs.router import CommandRouter
 from headwater.errors import HeadwaterError
@@ -23,6 +25,7 @@ from headwater.types import IdSource
 
 DISPATCH: Final = SpanName("headwater", "cqrs", "dispatch")
 
+_IDENTIFIED: Final = Options(identified=True)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -32,7 +35,8 @@ class Envelope(msgspec.Struct, frozen=True):
     Attributes:
         command: the command.
         metadata: stored beside each of its events; must be encodable as JSON.
-        id: identifies the command; made up if not given. Its events carry it as their causation.
+        id: identifies the command; made up if not given. Its events carry it as their causation. A command may be sent
+            again with the same id: see `Application.dispatch`.
         correlation: shared by everything that one outside cause led to; the command's id if not given.
     """
 
@@ -81,7 +85,7 @@ class Dispatcher:
         context = self._context(envelope)
         with self._telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
             pid = await self._process_of(command)
-            committed = await pid.within(timeout).call(AggregateProcess.execute, command, context)
+            committed = await pid.within(timeout).call(AggregateProcess.execute, command, context, _options(envelope))
             span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
             return committed
 
@@ -108,7 +112,7 @@ class Dispatcher:
     async def _begin(self, envelope: Envelope) -> asyncio.Future[Committed]:
         try:
             pid = await self._process_of(envelope.command)
-            return pid.begin(AggregateProcess.execute, envelope.command, self._context(envelope))
+            return pid.begin(AggregateProcess.execute, envelope.command, self._context(envelope), _options(envelope))
         except HeadwaterError as error:
             failed: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
             failed.set_exception(error)
@@ -123,6 +127,10 @@ class Dispatcher:
         correlation = envelope.correlation.bytes if envelope.correlation else causation
         metadata = _ENCODER.encode(envelope.metadata) if envelope.metadata else None
         return Context(causation, correlation, metadata)
+
+
+def _options(envelope: Envelope) -> Options:
+    return DEFAULT if envelope.id is None else _IDENTIFIED
 
 
 async def _outcome(envelope: Envelope, answer: asyncio.Future[Committed]) -> Outcome:
