@@ -7,7 +7,8 @@ at home.
 from headwater.app import Application
 from headwater.codec import Codec
 from headwater.cqrs.committed import Committed
-from headwater.cqrs.dispatch import Envelope, Outcome
+from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
@@ -80,6 +81,7 @@ __all__ = [
     "HeadwaterError",
     "Hub",
     "Lifespan",
+    "Middleware",
     "OneForAll",
     "OneForOne",
     "Outcome",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Final, TypeVar, cast
+from typing import Final, Literal, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 from headwater.clock import Clock, Rng, SystemClock
 from headwater.codec import Codec, TypeRegistry
 from headwater.cqrs.committed import Committed
-from headwater.cqrs.dispatch import Dispatcher, Envelope, Outcome
+from headwater.cqrs.decision import MAX_ATTEMPTS
+from headwater.cqrs.dispatch import Dispatcher, Terms
+from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_part, returned
+from headwater.cqrs.envelope import Envelope, Outcome
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
+from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
 from headwater.cqrs.router import CommandRouter, QueryRouter
@@ -30,7 +34,7 @@ from headwater.sourcing.timetravel import Horizon, Moment
 from headwater.store.model import Recorded
 from headwater.store.store import EventStore
 from headwater.telemetry import Telemetry
-from headwater.types import IdSource, Position
+from headwater.types import IdSource, Position, Version
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 ProjectionT = TypeVar("ProjectionT", bound=Projection)
@@ -64,6 +68,7 @@ class Application:
         projections: the read side.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
+        middleware: what every command passes through, the first one first.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
         clock: where the time comes from; the operating system by default.
@@ -84,6 +89,7 @@ class Application:
         aggregates: Sequence[type[Aggregate]],
         projections: Sequence[type[Projection]] = (),
         events: Sequence[type[Event]] = (),
+        middleware: Sequence[Middleware] = (),
         max_live: int = MAX_LIVE,
         clock: Clock | None = None,
         rng: Rng | None = None,
@@ -93,6 +99,7 @@ class Application:
             raise ValueError(f"at least 1 aggregate must be allowed to live, not {max_live}")
         self.name = name
         self._max_live = max_live
+        self._middleware = tuple(middleware)
         self.aggregates = tuple(aggregates)
         self.projections = tuple(projections)
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
@@ -108,6 +115,29 @@ class Application:
 
     # --- write side ------------------------------------------------------------------------------------------
 
+    @overload
+    async def dispatch(self, command: Command, **more: Unpack[DispatchOptions]) -> Committed: ...
+
+    @overload
+    async def dispatch(
+        self, command: Command, *, returning: Literal["events"], **more: Unpack[DispatchOptions]
+    ) -> tuple[Event, ...]: ...
+
+    @overload
+    async def dispatch(
+        self, command: Command, *, returning: Literal["version"], **more: Unpack[DispatchOptions]
+    ) -> Version: ...
+
+    @overload
+    async def dispatch(
+        self, command: Command, *, returning: Literal["position"], **more: Unpack[DispatchOptions]
+    ) -> Position: ...
+
+    @overload
+    async def dispatch(
+        self, command: Command, *, returning: type[AggregateT], **more: Unpack[DispatchOptions]
+    ) -> AggregateT: ...
+
     async def dispatch(
         self,
         command: Command,
@@ -115,8 +145,12 @@ class Application:
         metadata: Mapping[str, object] | None = None,
         id: UUID | None = None,  # noqa: A002 - the field's term
         correlation: UUID | None = None,
+        because: Recorded | None = None,
         timeout: float | None = DISPATCH_TIMEOUT,
-    ) -> Committed:
+        attempts: int = MAX_ATTEMPTS,
+        wait_for: Sequence[type[Projection]] = (),
+        returning: Returning | None = None,
+    ) -> object:
         """Have a command decided, and wait until its events are durable.
 
         Commands for one aggregate are decided in the order in which they are dispatched. If the caller is
@@ -131,8 +165,15 @@ class Application:
             command: what is wanted.
             metadata: stored beside each of its events.
             id: identifies the command, made up if not given; its events carry it as their causation.
-            correlation: shared by everything that one outside cause led to; the command's id if not given.
-            timeout: seconds to wait for the answer; None waits for ever.
+            correlation: shared by everything that one outside cause led to; that of `because` if not given, or else
+                the command's id.
+            because: the event that led to the command; its id is stored with the metadata.
+            timeout: seconds for all of it: middleware, decision, commit, views; None waits for ever.
+            attempts: how often the command is decided, on the state as it is then, before the conflicts with other
+                writers are reported.
+            wait_for: views that shall have followed the command's events before this returns.
+            returning: what to return: everything, the events, the version, the position; or the aggregate as the
+                command left it, a copy: give its class, which must be the one that decides the command.
 
         Raises:
             Rejected: the aggregate said no. Nothing was stored.
@@ -141,9 +182,26 @@ class Application:
             CommandIdTaken: the id was used for another aggregate's command. Nothing was stored.
             ConflictNotResolved: another writer kept changing the stream. Nothing was stored.
             StoreError: the events could not be stored.
+            InvalidCommand: the command makes no sense by itself. Nothing was stored.
+            ConsistencyTimeout: the events are durable, but a view has not followed them in time.
             DeadlineExceeded: no answer in time; the command may still take effect.
+            ViewFailed: the events are durable, but a view has stopped before them.
+            UnknownView, CallingSelf: a view isn't the application's, or waits for itself. Nothing was stored.
+            ValueError: `attempts` is below 1, `timeout` isn't positive, or there is nothing of that name to return.
+            TypeError: the aggregate to return isn't the one that decides the command.
+            HeadwaterError: a middleware has raised that.
         """
-        return await self._running().dispatch(Envelope(command, metadata, id, correlation), timeout)
+        if attempts < 1:
+            raise ValueError(f"a command must be decided at least once, not {attempts} times")
+        keep_state = isinstance(returning, type)
+        if isinstance(returning, type):
+            self._commands.check(command, returning)
+        elif returning is not None:
+            check_part(returning)
+        terms = Terms(timeout, attempts, tuple(wait_for), keep_state)
+        envelope = Envelope(command, metadata, id, correlation, because)
+        committed = await self._running().dispatch(envelope, terms)
+        return committed if returning is None else returned(committed, returning)
 
     async def dispatch_all(
         self, commands: Iterable[Command | Envelope], *, in_flight: int = IN_FLIGHT
@@ -195,8 +253,7 @@ class Application:
             ViewFailed: the view stopped before that position.
             DeadlineExceeded: it isn't there yet.
         """
-        self._queries.check(view)
-        return await self._view(view).within(timeout).call(ViewProcess.reached, position)
+        return await self._known_view(view).within(timeout).call(ViewProcess.reached, position)
 
     async def views(self) -> list[ViewStatus]:
         """How far each view has come, in the order in which they were given."""
@@ -276,7 +333,15 @@ class Application:
             raise
         self._store = store
         aggregates = LiveAggregates(self._system, store, self._max_live)
-        self._dispatcher = Dispatcher(aggregates, self._commands, IdSource(self._clock.wall), self.telemetry)
+        self._dispatcher = Dispatcher(
+            aggregates,
+            self._commands,
+            IdSource(self._clock.wall),
+            self._clock,
+            self.telemetry,
+            self._middleware,
+            self._known_view,
+        )
         return self
 
     async def __aexit__(
@@ -292,6 +357,10 @@ class Application:
     def _children(self, store: EventStore) -> list[Child]:
         views = [Child(ViewProcess, store, view, name=_view_name(view)) for view in self.projections]
         return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
+
+    def _known_view(self, view: type[Projection]) -> Pid[ViewProcess]:
+        self._queries.check(view)
+        return self._view(view)
 
     def _view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._running()

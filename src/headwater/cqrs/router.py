@@ -7,7 +7,16 @@ from typing import Generic, TypeVar
 
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
-from headwater.errors import DefinitionError, UnknownCommand, UnknownQuery, UnknownView, one_of
+from headwater.errors import (
+    CommandFailed,
+    DefinitionError,
+    HeadwaterError,
+    InvalidCommand,
+    UnknownCommand,
+    UnknownQuery,
+    UnknownView,
+    one_of,
+)
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.messages import Command
 
@@ -47,6 +56,7 @@ class CommandRouter:
 
     def __init__(self, aggregates: Iterable[type[Aggregate]]) -> None:
         self._routes: _Routes[Aggregate] = _Routes()
+        self._validated: set[type[Command]] = set()
         categories: dict[str, type[Aggregate]] = {}
         for aggregate in aggregates:
             other = categories.setdefault(aggregate.category, aggregate)
@@ -59,26 +69,48 @@ class CommandRouter:
                 aggregate.snapshot_key()
             for command in aggregate.commands():
                 self._routes.add(command, aggregate)
+                if command.validate is not Command.validate:
+                    self._validated.add(command)
+
+    def check(self, command: Command, aggregate: type[Aggregate]) -> None:
+        """Raise TypeError unless the aggregate is the one that decides the command."""
+        if self._routes.get(type(command)) is not aggregate:
+            raise TypeError(f"{aggregate.__qualname__} doesn't decide {type(command).__qualname__}")
 
     def route(self, command: Command) -> tuple[type[Aggregate], str]:
         """The aggregate's class and id.
 
         Raises:
             UnknownCommand: no aggregate decides this command.
-            ValueError: its identity field is empty.
+            InvalidCommand: its `validate` refuses it, or its identity field is empty.
+            HeadwaterError: its `validate` raised that.
         """
         aggregate = self._routes.get(type(command))
         if aggregate is None:
             raise UnknownCommand(
                 f"no aggregate decides {type(command).__qualname__}; known: {one_of(self._routes.names())}"
             )
+        if type(command) in self._validated:
+            _validate(command)
         identity = str(getattr(command, aggregate.identity))
         if not identity:
-            raise ValueError(
+            raise InvalidCommand(
                 f"{type(command).__qualname__}.{aggregate.identity} is empty: it says which "
-                f"{aggregate.__qualname__} the command is for"
+                f"{aggregate.__qualname__} the command is for",
+                field=aggregate.identity,
             )
         return aggregate, identity
+
+
+def _validate(command: Command) -> None:
+    try:
+        command.validate()
+    except HeadwaterError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise InvalidCommand(f"{type(command).__qualname__}: {error}") from error
+    except Exception as error:
+        raise CommandFailed(f"{type(command).__qualname__}.validate failed: {error!r}") from error
 
 
 class QueryRouter:
