@@ -40,6 +40,7 @@ from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
+from headwater.sourcing.decider import Decider
 from headwater.sourcing.lifespan import AT_ONCE, NEVER, Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
@@ -63,6 +64,7 @@ __all__ = [
     "Codec",
     "Command",
     "Committed",
+    "Decider",
     "Deferred",
     "Dispatcher",
     "Down",

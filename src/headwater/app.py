@@ -28,6 +28,7 @@ from headwater.runtime.pid import Pid
 from headwater.runtime.supervisor import Supervisor
 from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.decider import Decider, kind_of, seen
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
@@ -37,6 +38,7 @@ from headwater.telemetry import Telemetry
 from headwater.types import IdSource, Position, Version
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
+StateT = TypeVar("StateT")
 ProjectionT = TypeVar("ProjectionT", bound=Projection)
 Answer = TypeVar("Answer")
 
@@ -86,7 +88,7 @@ class Application:
         name: str,
         *,
         store: str,
-        aggregates: Sequence[type[Aggregate]],
+        aggregates: Sequence[type[Aggregate] | Decider[object]],
         projections: Sequence[type[Projection]] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
@@ -100,7 +102,7 @@ class Application:
         self.name = name
         self._max_live = max_live
         self._middleware = tuple(middleware)
-        self.aggregates = tuple(aggregates)
+        self.aggregates = tuple(kind_of(aggregate) for aggregate in aggregates)
         self.projections = tuple(projections)
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
@@ -137,6 +139,11 @@ class Application:
     async def dispatch(
         self, command: Command, *, returning: type[AggregateT], **more: Unpack[DispatchOptions]
     ) -> AggregateT: ...
+
+    @overload
+    async def dispatch(
+        self, command: Command, *, returning: Decider[StateT], **more: Unpack[DispatchOptions]
+    ) -> StateT: ...
 
     async def dispatch(
         self,
@@ -193,9 +200,9 @@ class Application:
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
-        keep_state = isinstance(returning, type)
-        if isinstance(returning, type):
-            self._commands.check(command, returning)
+        keep_state = isinstance(returning, type | Decider)
+        if isinstance(returning, type | Decider):
+            self._commands.check(command, kind_of(returning))
         elif returning is not None:
             check_part(returning)
         terms = Terms(timeout, attempts, tuple(wait_for), keep_state)
@@ -261,13 +268,25 @@ class Application:
 
     # --- history ---------------------------------------------------------------------------------------------
 
-    async def state(self, kind: type[AggregateT], id: str, *, at: Moment | None = None) -> AggregateT:  # noqa: A002
+    @overload
+    async def state(self, kind: type[AggregateT], id: str, *, at: Moment | None = None) -> AggregateT: ...
+
+    @overload
+    async def state(self, kind: Decider[StateT], id: str, *, at: Moment | None = None) -> StateT: ...
+
+    async def state(
+        self,
+        kind: type[Aggregate] | Decider[object],
+        id: str,  # noqa: A002 - the field's term
+        *,
+        at: Moment | None = None,
+    ) -> object:
         """An aggregate as it was at a moment, or as the log has it now: folded from its events, every time.
 
         If its class takes snapshots, the fold begins with the last one, unless that is from behind the moment.
 
         Args:
-            kind: its class.
+            kind: its class, or its decider.
             id: which one.
             at: a `Version`, a `Position` or a `datetime` with a time zone; None for now.
 
@@ -275,7 +294,7 @@ class Application:
             TypeError, ValueError: `at` is no moment.
             Undecodable, UnknownType: an event can't be read.
         """
-        return (await Repository(self.store).load(kind, id, at)).aggregate
+        return seen((await Repository(self.store).load(kind_of(kind), id, at)).aggregate)
 
     async def project(self, view: type[ProjectionT], *, at: Moment | None = None) -> ProjectionT:
         """A view as it was at a moment, or as the log gives it now: built afresh, beside the running one.
@@ -294,12 +313,18 @@ class Application:
                 projection.follow(Recorded(self.store.decode(stored), stored))
         return projection
 
-    async def live_state(self, kind: type[AggregateT], id: str) -> AggregateT | None:  # noqa: A002
+    @overload
+    async def live_state(self, kind: type[AggregateT], id: str) -> AggregateT | None: ...
+
+    @overload
+    async def live_state(self, kind: Decider[StateT], id: str) -> StateT | None: ...
+
+    async def live_state(self, kind: type[Aggregate] | Decider[object], id: str) -> object:  # noqa: A002
         """The state that decides the next command, out of the aggregate's process. None if it has none now.
 
         It is the process's own object: read it before you await anything, and change nothing.
         """
-        return cast("AggregateT | None", await self._running().inspect(kind, id))
+        return seen(await self._running().inspect(kind_of(kind), id))
 
     # --- running ---------------------------------------------------------------------------------------------
 

@@ -483,7 +483,7 @@ def test_the_state_at_a_version_a_position_and_an_instant(tmp_path: Path) -> Non
 def test_a_moment_must_say_what_it_is(tmp_path: Path) -> None:
     async def scenario(application: Application) -> None:
         with pytest.raises(TypeError, match=r"Version\(…\)"):
-            await application.state(Account, "a", at=5)  # type: ignore[arg-type]  # that is the point
+            await application.state(Account, "a", at=5)  # type: ignore[call-overload]  # that is the point
         with pytest.raises(ValueError, match="time zone"):
             await application.state(Account, "a", at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
         with pytest.raises(ValueError, match="0 or more"):

@@ -10,9 +10,10 @@ from headwater.cqrs.committed import Committed, CommittedState
 from headwater.cqrs.projection import Projection
 from headwater.errors import InternalError
 from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.decider import Decider, seen
 from headwater.store.model import Recorded
 
-Returning: TypeAlias = Literal["events", "version", "position"] | type[Aggregate]
+Returning: TypeAlias = Literal["events", "version", "position"] | type[Aggregate] | Decider[object]
 """What `Application.dispatch` returns instead of a `Committed`."""
 
 
@@ -46,5 +47,5 @@ def returned(committed: Committed, returning: Returning) -> object:
     if isinstance(returning, str):
         return _PARTS[returning](committed)
     if isinstance(committed, CommittedState):
-        return committed.state
+        return seen(committed.state)
     raise InternalError(f"the state of {committed.stream!r} was asked for, and not kept")

@@ -113,10 +113,15 @@ class Aggregate:
             raise DefinitionError(f"{cls.__qualname__}: version and snapshot_every start at 1")
         cls._deciders = marked_methods(cls, _DECIDE, Command)
         cls._evolvers = marked_methods(cls, _EVOLVE, Event)
-        for command in cls._deciders:
-            if identity not in command.__struct_fields__:
+        cls._check_identity(cls._deciders)
+
+    @classmethod
+    def _check_identity(cls, commands: Iterable[type[Command]]) -> None:
+        """Raise DefinitionError unless each command has the field that the aggregate is found by."""
+        for command in commands:
+            if cls.identity not in command.__struct_fields__:
                 raise DefinitionError(
-                    f"{command.__qualname__} has no field {identity!r}, by which {cls.__qualname__} is found; "
+                    f"{command.__qualname__} has no field {cls.identity!r}, by which {cls.__qualname__} is found; "
                     f"it has {', '.join(command.__struct_fields__) or 'none'}"
                 )
 
@@ -155,8 +160,14 @@ class Aggregate:
         outcome = self._deciders[type(command)](self, command)
         if type(outcome) is GeneratorType:
             self._follow(outcome, events)
-        elif outcome is not None:
-            for event in outcome if isinstance(outcome, list | tuple) else (outcome,):
+        else:
+            self._take_all(outcome, events)
+
+    def _take_all(self, outcome: object, events: list[Event]) -> None:
+        """Append what was decided to `events`, and apply it: an event, several, or None."""
+        if outcome is not None:
+            several = isinstance(outcome, list | tuple | GeneratorType)
+            for event in outcome if several else (outcome,):  # type: ignore[attr-defined]  # it is one of these
                 self._take(event, events)
 
     def _follow(self, decisions: Generator[object, None, object], events: list[Event]) -> None:
