@@ -39,8 +39,10 @@ from headwater.runtime.task import Task, start_task
 from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.runtime.worker_pool import WorkerPool
-from headwater.sourcing.aggregate import Aggregate, decide, evolve
+from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider
+from headwater.sourcing.deciding import decide, evolve
+from headwater.sourcing.decision_model import DecisionModel
 from headwater.sourcing.lifespan import AT_ONCE, NEVER, Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
@@ -65,6 +67,7 @@ __all__ = [
     "Command",
     "Committed",
     "Decider",
+    "DecisionModel",
     "Deferred",
     "Dispatcher",
     "Down",

@@ -16,6 +16,7 @@ from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_pa
 from headwater.cqrs.envelope import Envelope, Outcome
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
 from headwater.cqrs.middleware import Middleware
+from headwater.cqrs.model_decisions import ModelDecisions
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
 from headwater.cqrs.router import CommandRouter, QueryRouter
@@ -29,6 +30,8 @@ from headwater.runtime.supervisor import Supervisor
 from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, kind_of, seen
+from headwater.sourcing.deciding import Deciding
+from headwater.sourcing.decision_model import ModelClass
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
@@ -67,6 +70,7 @@ class Application:
         store: the URL of the event store: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, or `memory://` for
             one that is gone when the application ends.
         aggregates: the write side.
+        models: decisions about several entities at once.
         projections: the read side.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
@@ -89,6 +93,7 @@ class Application:
         *,
         store: str,
         aggregates: Sequence[type[Aggregate] | Decider[object]],
+        models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
@@ -108,8 +113,8 @@ class Application:
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
-        self.codec = Codec(_registry(self.aggregates, self.projections, events))
-        self._commands = CommandRouter(self.aggregates)
+        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, events))
+        self._commands = CommandRouter(self.aggregates, models)
         self._queries = QueryRouter(self.projections)
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
         self._store: EventStore | None = None
@@ -360,6 +365,7 @@ class Application:
         aggregates = LiveAggregates(self._system, store, self._max_live)
         self._dispatcher = Dispatcher(
             aggregates,
+            ModelDecisions(store),
             self._commands,
             IdSource(self._clock.wall),
             self._clock,
@@ -402,10 +408,10 @@ def _view_name(view: type[Projection]) -> str:
 
 
 def _registry(
-    aggregates: Iterable[type[Aggregate]], projections: Iterable[type[Projection]], events: Iterable[type[Event]]
+    deciding: Iterable[type[Deciding]], projections: Iterable[type[Projection]], events: Iterable[type[Event]]
 ) -> TypeRegistry:
     registry = TypeRegistry()
-    evolved = [event for aggregate in aggregates for event in aggregate.events()]
+    evolved = [event for one in deciding for event in one.events()]
     followed = [event for projection in projections for event in projection.events()]
     for event in (*evolved, *followed, *events):
         registry.register(event, event.type_name, event.tagger)

@@ -23,12 +23,11 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from headwater.cqrs.committed import Committed, CommittedState
-from headwater.cqrs.decision import DEFAULT, Decision, Options
+from headwater.cqrs.decision import DEFAULT, Decision, Options, command_failed
 from headwater.cqrs.recalling import recall
 from headwater.cqrs.resident import Resident
 from headwater.cqrs.snapshotting import Snapshotting
 from headwater.errors import (
-    CommandFailed,
     ConflictNotResolved,
     DuplicateEvent,
     HeadwaterError,
@@ -184,7 +183,7 @@ class AggregateProcess(GenServer):
         except StoreError as error:
             decision.failure = error
         except Exception as error:  # noqa: BLE001 - a bug in the application's code is answered to its caller
-            decision.failure = _command_failed(decision.command, error)
+            decision.failure = command_failed(decision.command, error)
         else:
             decision.events = tuple(events)
             if decision.options.keep_state:
@@ -366,9 +365,3 @@ class AggregateProcess(GenServer):
         self._position = int(loaded.position)
         self._last = None
         self._snapshots.loaded(self._aggregate, self._version, int(loaded.snapshot))
-
-
-def _command_failed(command: Command, error: Exception) -> CommandFailed:
-    failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from headwater.cqrs.committed import Committed
-from headwater.errors import DuplicateEvent, WrongExpectedVersion
+from headwater.errors import CommandFailed, DuplicateEvent, WrongExpectedVersion
 from headwater.runtime.reply import Deferred
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.messages import Command, Event
@@ -124,3 +124,10 @@ class Decision:
         """Answer it with an error."""
         for deferred in self._deferreds:
             deferred.fail(error)
+
+
+def command_failed(command: Command, error: Exception) -> CommandFailed:
+    """What the caller is told of a bug in the application's code; `error` is its cause."""
+    failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}")
+    failure.__cause__ = error
+    return failure

@@ -17,6 +17,7 @@ from headwater.cqrs.decision import DEFAULT, MAX_ATTEMPTS, Options
 from headwater.cqrs.envelope import BECAUSE, Envelope, Outcome
 from headwater.cqrs.live_aggregates import LiveAggregates
 from headwater.cqrs.middleware import Middleware, Passage
+from headwater.cqrs.model_decisions import ModelDecisions
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.router import CommandRouter
 from headwater.cqrs.view_process import ViewProcess
@@ -64,6 +65,7 @@ class Dispatcher:
 
     Args:
         aggregates: the processes.
+        models: decides what decision models decide.
         router: which aggregate a command is for.
         ids: where command ids come from.
         clock: for deadlines.
@@ -75,6 +77,7 @@ class Dispatcher:
     def __init__(
         self,
         aggregates: LiveAggregates,
+        models: ModelDecisions,
         router: CommandRouter,
         ids: IdSource,
         clock: Clock,
@@ -83,6 +86,7 @@ class Dispatcher:
         view: Callable[[type[Projection]], Pid[ViewProcess]],
     ) -> None:
         self._aggregates = aggregates
+        self._models = models
         self._router = router
         self._ids = ids
         self._clock = clock
@@ -99,16 +103,15 @@ class Dispatcher:
         """Have a command decided, and wait until its events are durable. See `Application.dispatch`."""
         command = envelope.command
         with self._telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
-            if self._middleware or terms.wait_for:
-                committed = await self._dispatch_in_steps(envelope, terms)
-            else:
+            pid = None
+            if not (self._middleware or terms.wait_for or self._router.model(command)):
                 pid = self._aggregates.find(self._router.route(command))
-                if pid is None:
-                    committed = await self._dispatch_in_steps(envelope, terms)
-                else:
-                    committed = await pid.within(terms.timeout).call(
-                        AggregateProcess.execute, command, self._context(envelope), _options(envelope, terms)
-                    )
+            if pid is None:
+                committed = await self._dispatch_in_steps(envelope, terms)
+            else:  # what most commands need, without the steps that they don't
+                committed = await pid.within(terms.timeout).call(
+                    AggregateProcess.execute, command, self._context(envelope), _options(envelope, terms)
+                )
             span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
             return committed
 
@@ -149,11 +152,12 @@ class Dispatcher:
         return committed
 
     async def _execute(self, envelope: Envelope, terms: Terms) -> Committed:
-        pid = await self._process_of(envelope.command)
-        answer = pid.within(None)
-        return await answer.call(
-            AggregateProcess.execute, envelope.command, self._context(envelope), _options(envelope, terms)
-        )
+        command, context, options = envelope.command, self._context(envelope), _options(envelope, terms)
+        model = self._router.model(command)
+        if model is not None:
+            return await self._models.execute(model, command, context, options)
+        pid = await self._process_of(command)
+        return await pid.within(None).call(AggregateProcess.execute, command, context, options)
 
     def _other(self, view: Pid[ViewProcess]) -> Pid[ViewProcess]:
         """Refuse to wait for a view in the view's own turn, before anything is done."""
@@ -167,13 +171,20 @@ class Dispatcher:
         passage = Passage(self._middleware, envelope) if self._middleware else None
         try:
             passed = envelope if passage is None else await passage.enter()
-            pid = await self._process_of(passed.command)
-            options = DEFAULT if passed.id is None else _IDENTIFIED
-            answer = pid.begin(AggregateProcess.execute, passed.command, self._context(passed), options)
+            answer = await self._begin_decision(passed)
         except HeadwaterError as error:
             answer = asyncio.get_running_loop().create_future()
             answer.set_exception(error)
         return _UnderWay(envelope, answer, passage)
+
+    async def _begin_decision(self, envelope: Envelope) -> asyncio.Future[Committed]:
+        command, context = envelope.command, self._context(envelope)
+        options = DEFAULT if envelope.id is None else _IDENTIFIED
+        model = self._router.model(command)
+        if model is not None:
+            return asyncio.ensure_future(self._models.execute(model, command, context, options))
+        pid = await self._process_of(command)
+        return pid.begin(AggregateProcess.execute, command, context, options)
 
     async def _process_of(self, command: Command) -> Pid[AggregateProcess]:
         key = self._router.route(command)

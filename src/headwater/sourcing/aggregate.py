@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Generator, Iterable, Mapping
-from types import GeneratorType
-from typing import ClassVar, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import ClassVar
 
 from headwater.errors import DefinitionError
+from headwater.sourcing.deciding import Deciding
 from headwater.sourcing.lifespan import Lifespan
-from headwater.sourcing.messages import Command, Event
-from headwater.sourcing.signatures import Function, marked_methods
+from headwater.sourcing.messages import Command
+from headwater.sourcing.naming import kebab
 from headwater.sourcing.state_codec import StateCodec
 
-FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 
-_DECIDE: Final = "__headwater_decide__"
-_EVOLVE: Final = "__headwater_evolve__"
-
-
-def decide(function: FunctionT) -> FunctionT:
-    """Mark a method of an `Aggregate` that decides the command which its parameter is annotated with.
-
-    It yields events, or returns one, or a list of them, or None for "nothing to do"; or it raises `Rejected`.
-    Each event that it yields has been applied to the aggregate before the next line of the method runs. It
-    reads the aggregate and changes nothing. Reject before the first `yield` where you can: afterwards the
-    aggregate has to be read anew from the log.
-    """
-    setattr(function, _DECIDE, True)
-    return function
-
-
-def evolve(function: FunctionT) -> FunctionT:
-    """Mark a method of an `Aggregate` that applies the event which its parameter is annotated with.
-
-    It changes the aggregate, and nothing else: no clock, no chance, no I/O, no rejection. An event that no
-    method is marked for leaves the aggregate as it is.
-    """
-    setattr(function, _EVOLVE, True)
-    return function
-
-
-class Aggregate:
+class Aggregate(Deciding):
     """A consistency boundary: one stream of events, decided one command at a time.
 
         class Account(Aggregate, identity="account"):
@@ -81,8 +53,6 @@ class Aggregate:
     snapshot_every: ClassVar[int | None] = None
     code_version: ClassVar[int] = 1
     _codec: ClassVar[StateCodec | None]
-    _deciders: ClassVar[dict[type[Command], Function]]
-    _evolvers: ClassVar[dict[type[Event], Function]]
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
         self.id = id
@@ -104,16 +74,14 @@ class Aggregate:
         """
         super().__init_subclass__()
         cls.identity = identity
-        cls.category = category or _kebab(cls.__name__)
+        cls.category = category or kebab(cls.__name__)
         cls.lifespan = lifespan or cls.lifespan
         cls.snapshot_every = snapshot_every
         cls._codec = None
         cls.code_version = version
         if version < 1 or (snapshot_every is not None and snapshot_every < 1):
             raise DefinitionError(f"{cls.__qualname__}: version and snapshot_every start at 1")
-        cls._deciders = marked_methods(cls, _DECIDE, Command)
-        cls._evolvers = marked_methods(cls, _EVOLVE, Event)
-        cls._check_identity(cls._deciders)
+        cls._check_identity(cls.commands())
 
     @classmethod
     def _check_identity(cls, commands: Iterable[type[Command]]) -> None:
@@ -126,65 +94,9 @@ class Aggregate:
                 )
 
     @classmethod
-    def commands(cls) -> tuple[type[Command], ...]:
-        """The commands that it decides."""
-        return tuple(cls._deciders)
-
-    @classmethod
-    def events(cls) -> tuple[type[Event], ...]:
-        """The events that change it."""
-        return tuple(cls._evolvers)
-
-    @classmethod
     def stream_of(cls, id: str) -> str:  # noqa: A002 - the field's term
         """The name of the stream that holds this aggregate's events."""
         return f"{cls.category}-{id}"
-
-    def apply(self, event: object) -> None:
-        """Let the aggregate's state follow one event."""
-        function = self._evolvers.get(type(event))  # type: ignore[arg-type]  # any class may be asked for
-        if function is not None:
-            function(self, event)
-
-    def execute(self, command: Command, events: list[Event]) -> None:
-        """Decide a command: append the events to `events`, each applied as soon as it is there.
-
-        If this raises and `events` is not empty, the aggregate has followed events that will never be stored:
-        throw it away.
-
-        Raises:
-            Rejected: the aggregate says no.
-            DefinitionError: a `decide` method gave something that is no event.
-            Exception: whatever a `decide` or `evolve` method raises otherwise.
-        """
-        outcome = self._deciders[type(command)](self, command)
-        if type(outcome) is GeneratorType:
-            self._follow(outcome, events)
-        else:
-            self._take_all(outcome, events)
-
-    def _take_all(self, outcome: object, events: list[Event]) -> None:
-        """Append what was decided to `events`, and apply it: an event, several, or None."""
-        if outcome is not None:
-            several = isinstance(outcome, list | tuple | GeneratorType)
-            for event in outcome if several else (outcome,):  # type: ignore[attr-defined]  # it is one of these
-                self._take(event, events)
-
-    def _follow(self, decisions: Generator[object, None, object], events: list[Event]) -> None:
-        evolvers = self._evolvers
-        for event in decisions:
-            if not isinstance(event, Event):
-                raise _no_event(self, event)
-            events.append(event)
-            function = evolvers.get(type(event))
-            if function is not None:
-                function(self, event)
-
-    def _take(self, event: object, events: list[Event]) -> None:
-        if not isinstance(event, Event):
-            raise _no_event(self, event)
-        events.append(event)
-        self.apply(event)
 
     @classmethod
     def snapshot_key(cls) -> str:
@@ -238,11 +150,3 @@ class Aggregate:
     def __repr__(self) -> str:
         fields = ", ".join(f"{name}={value!r}" for name, value in vars(self).items())
         return f"{type(self).__qualname__}({fields})"
-
-
-def _no_event(aggregate: Aggregate, value: object) -> DefinitionError:
-    return DefinitionError(f"{type(aggregate).__qualname__}: a decide method gave {value!r}, which is no Event")
-
-
-def _kebab(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "-", name).lower()

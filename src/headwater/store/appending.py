@@ -207,6 +207,27 @@ class AppendingStore(StoreBase):
         self.adapter.submit(append)
         return append
 
+    def submit_streams(
+        self,
+        parts: Sequence[StreamAppend],
+        *,
+        context: Context = NOWHERE,
+        condition: AppendCondition | None = None,
+    ) -> Append:
+        """Queue an append to several streams and return at once; its `answer` ends like `append_streams` does.
+
+        Args:
+            parts: what to add to which stream; no stream twice.
+            context: stored beside each event; see `make_context`.
+            condition: what must hold of the log besides.
+
+        Raises:
+            InvalidStreamName, …, StoreOverloaded: see `submit`.
+        """
+        append = self._prepare_parts(parts, context, condition, ())
+        self.adapter.submit(append)
+        return append
+
     def holds(self, stream: str, id: UUID) -> asyncio.Future[bool]:  # noqa: A002 - the field's term
         """Whether an event of this identifier is in the log, wherever: an answer that takes its turn among the appends.
 
