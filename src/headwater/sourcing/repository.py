@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final, Generic, TypeVar
 
 from headwater.errors import DefinitionError
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.timetravel import Horizon, Moment
+from headwater.store.model import StoredEvent
+from headwater.store.reading import PAGE
 from headwater.store.store import EventStore
 from headwater.types import Position, Version
 
@@ -65,19 +69,27 @@ class Repository:
         loaded = None if kind.snapshot_every is None else await self._from_snapshot(kind, id, horizon)
         loaded = loaded or Loaded(kind(id), Version(0), Position(0), Version(0))
         aggregate, version, position = loaded.aggregate, int(loaded.version), int(loaded.position)
-        decode, apply = self._store.decode, aggregate.apply
-        async for stored in self._store.raw_stream(kind.stream_of(id), after=version):
-            if not horizon.includes(stored):
+        stream = kind.stream_of(id)
+        while page := await self._store.page_stream(stream, version):
+            past = page if at is None else list(takewhile(horizon.includes, page))
+            self._fold(aggregate, past)
+            if past:
+                version, position = past[-1].version, past[-1].position
+            if len(past) < PAGE:
                 break
+        return Loaded(aggregate, Version(version), Position(position), loaded.snapshot)
+
+    def _fold(self, aggregate: Aggregate, page: Sequence[StoredEvent]) -> None:
+        decode, apply = self._store.decode, aggregate.apply
+        for stored in page:
             event = decode(stored)
             try:
                 apply(event)
             except Exception as error:
                 raise DefinitionError(
-                    f"{kind.__qualname__} {id!r} can't follow {stored.type} at version {stored.version}: {error!r}"
+                    f"{type(aggregate).__qualname__} {aggregate.id!r} can't follow {stored.type} at version "
+                    f"{stored.version}: {error!r}"
                 ) from error
-            version, position = stored.version, stored.position
-        return Loaded(aggregate, Version(version), Position(position), loaded.snapshot)
 
     async def _from_snapshot(
         self,

@@ -20,11 +20,10 @@ class EventDecoder:
         codec: knows the classes.
     """
 
-    __slots__ = ("_codec", "_decoders", "_names")
+    __slots__ = ("_codec", "_decoders")
 
     def __init__(self, codec: Codec) -> None:
         self._codec: Final = codec
-        self._names: Final[dict[tuple[str, int], TypeName]] = {}
         self._decoders: Final[dict[tuple[str, int], Callable[[str], object]]] = {}
 
     def decode(self, stored: StoredEvent) -> object:
@@ -35,13 +34,19 @@ class EventDecoder:
             Undecodable: it doesn't fit its class.
         """
         kind = (stored.type, stored.schema)
-        name = self._names.get(kind)
-        if name is None:
-            name = self._names.setdefault(kind, TypeName(*kind))
+        decoder = self._decoders.get(kind)
+        if decoder is not None:
+            try:
+                return decoder(stored.data)
+            except Exception:  # noqa: BLE001, S110 - told below, as it should be
+                pass
+        name = TypeName(*kind)
         try:
-            return self._codec.decode(name, stored.data)
+            event = self._codec.decode(name, stored.data)
         except CodecError as error:
             raise _placed(stored, error) from error
+        self._decoders[kind] = self._codec.decoder(name)
+        return event
 
     def recorded(self, stored: StoredEvent) -> Recorded:
         """The event with all that the log knows about it.
@@ -49,16 +54,7 @@ class EventDecoder:
         Raises:
             UnknownType, Undecodable: see `decode`.
         """
-        decoder = self._decoders.get((stored.type, stored.schema))
-        if decoder is not None:
-            try:
-                return Recorded(decoder(stored.data), stored)
-            except Exception:  # noqa: BLE001, S110 - told below, as it should be
-                pass
-        recorded = Recorded(self.decode(stored), stored)
-        kind = (stored.type, stored.schema)
-        self._decoders[kind] = self._codec.decoder(self._names[kind])
-        return recorded
+        return Recorded(self.decode(stored), stored)
 
     def recorded_or_kept(self, stored: StoredEvent) -> Recorded:
         """Like `recorded`; what can't be decoded has `Undecoded` in the event's place."""
