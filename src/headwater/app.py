@@ -165,8 +165,8 @@ class Application:
     ) -> object:
         """Have a command decided, and wait until its events are durable.
 
-        Commands for one aggregate are decided in the order in which they are dispatched. If the caller is
-        cancelled or gives up, the command may or may not have an effect.
+        Commands for one aggregate are decided in the order in which they are dispatched, or have passed the
+        middleware. If the caller is cancelled or gives up, the command may or may not have an effect.
 
         To send a command again, because its answer was lost, give it an `id`, best a UUIDv7, and the same one each
         time: it has one effect, and each time the answer of the first time. Only an effect is remembered: a command

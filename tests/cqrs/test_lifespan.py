@@ -179,6 +179,34 @@ def test_a_command_that_races_with_leaving_is_never_lost(steps: list[tuple[int, 
     run(scenario, max_live)
 
 
+@pytest.mark.row("BC-11")
+def test_one_that_nobody_waits_for_any_more_leaves_too() -> None:
+    async def scenario(application: Application, clock: VirtualClock) -> None:
+        given_up = asyncio.create_task(application.dispatch(Deposit("a", 1), timeout=None))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        while not await lives(application, Account, "a"):
+            await asyncio.sleep(0)
+        assert await application.store.head() == 0
+        clock.advance(299)
+        assert await lives(application, Account, "a")
+        clock.advance(1.1)
+        assert not await lives(application, Account, "a")
+
+    run(scenario)
+
+
+def test_while_all_are_busy_more_may_live_than_the_bound_and_each_is_answered() -> None:
+    async def scenario(application: Application, clock: VirtualClock) -> None:
+        done = await asyncio.gather(*(application.dispatch(Deposit(f"a-{n % 40}", 1)) for n in range(200)))
+        assert sorted({one.version for one in done}) == [1, 2, 3, 4, 5]
+        await settle()
+        named = [n for n in range(40) if application.system.whereis(f"account-a-{n}")]
+        assert len(named) == 1
+
+    run(scenario, max_live=1)
+
+
 def test_commands_sent_in_the_very_turn_in_which_it_leaves_are_decided_in_order() -> None:
     async def scenario(application: Application, clock: VirtualClock) -> None:
         await application.dispatch(Deposit("a", 1))

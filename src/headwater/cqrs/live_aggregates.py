@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from contextlib import suppress
+from itertools import islice
 from typing import Final, NamedTuple
 
 from headwater.cqrs.aggregate_process import AggregateProcess
@@ -19,6 +20,9 @@ from headwater.store.stream import Snapshot
 
 MAX_LIVE: Final = 10_000
 """How many aggregates may have a process, unless the application says otherwise."""
+
+_GRACE: Final = 1.0
+"""Seconds that one stays at least when nobody wants it any more by the time that it has started."""
 
 Key = tuple[type[Aggregate], str]
 
@@ -117,6 +121,7 @@ class LiveAggregates:
             AggregateProcess, self._store, kind, identity, resident, self._save_snapshot, name=name
         )
         self._live[key] = _Live(pid, resident)
+        resident.expect(max(kind.lifespan.idle, _GRACE))
         pid.watch(lambda _: self._forget(key, pid))
 
     def _save_snapshot(self, snapshot: Snapshot) -> None:
@@ -126,8 +131,8 @@ class LiveAggregates:
     def _make_room(self) -> None:
         excess = len(self._live) - self._limit
         if excess > 0:
-            idle = [(key, live.resident) for key, live in self._live.items() if not live.resident.busy]
-            for key, resident in idle[:excess]:
+            idle = ((key, live.resident) for key, live in self._live.items() if not live.resident.busy)
+            for key, resident in list(islice(idle, excess)):  # the oldest come first: few are looked at
                 self._let_go(key, resident)
 
     def _let_go(self, key: Key, resident: Resident) -> None:

@@ -42,10 +42,14 @@ class Resident:
         if seconds <= 0:
             self._leave(self)
             return
+        self.expect(seconds)
+        self._rested()
+
+    def expect(self, seconds: float) -> None:
+        """It may stay for so many seconds, unless a command comes."""
         self._until = self._clock.monotonic() + seconds
         if self._until < self._due:
             self._arm(seconds)
-        self._rested()
 
     def close(self) -> None:
         """The process ends: no timer runs any more."""
