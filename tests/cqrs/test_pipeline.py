@@ -121,6 +121,7 @@ def test_the_log_reads_as_if_commands_were_decided_one_by_one(
                     EventStore, "submit", lambda store, *given, **more: saboteur.submit(store, *given, **more)
                 )
                 answers = await answers_of(application, envelopes, in_flight)
+            await application.dispatch(Deposit("a", 1))  # so that it has heard of the other writer's last events
             log = [recorded async for recorded in application.store.read_stream("account-a")]
             live = await application.live_state(Account, "a")
             assert live == await application.state(Account, "a")
