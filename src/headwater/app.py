@@ -365,7 +365,7 @@ class Application:
         aggregates = LiveAggregates(self._system, store, self._max_live)
         self._dispatcher = Dispatcher(
             aggregates,
-            ModelDecisions(store),
+            ModelDecisions(store, aggregates.written),
             self._commands,
             IdSource(self._clock.wall),
             self._clock,

@@ -103,6 +103,21 @@ def test_an_id_of_another_aggregate_is_refused_and_harms_nobody(tmp_path: Path) 
     asyncio.run(main())
 
 
+def test_those_who_send_the_same_command_may_want_different_answers(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bank(tmp_path) as application:
+            states = [application.dispatch(Deposit("a", 1), id=ID, returning=Account) for _ in range(2)]
+            plain = [application.dispatch(Deposit("a", 1), id=ID) for _ in range(2)]
+            answers = await asyncio.gather(
+                plain[0], states[0], plain[1], states[1], application.dispatch(Deposit("a", 1))
+            )
+            assert [type(answer) for answer in answers] == [Committed, Account, Committed, Account, Committed]
+            assert [answer.balance for answer in answers if isinstance(answer, Account)] == [1, 1]
+            assert await application.store.head() == 2
+
+    asyncio.run(main())
+
+
 def test_a_rejection_is_not_remembered(tmp_path: Path) -> None:
     async def main() -> None:
         async with bank(tmp_path) as application:

@@ -17,13 +17,12 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
 from headwater.cqrs.committed import Committed, CommittedState
-from headwater.cqrs.decision import DEFAULT, Decision, Options, command_failed
+from headwater.cqrs.decision import DEFAULT, Decision, Options, command_failed, lifespan_after
 from headwater.cqrs.recalling import recall
 from headwater.cqrs.resident import Resident
 from headwater.cqrs.snapshotting import Snapshotting
@@ -56,9 +55,6 @@ PASSIVATED: Final = Shutdown("passivated")
 
 MAX_UNDER_WAY: Final = 100_000
 """How many commands of one aggregate may wait for their answers. Those beyond are answered `StoreOverloaded`."""
-
-
-_log: Final = logging.getLogger("headwater.cqrs")
 
 
 class AggregateProcess(GenServer):
@@ -105,7 +101,7 @@ class AggregateProcess(GenServer):
             StoreError: the events could not be stored, or those of a command before it.
         """
         deferred = self.defer(Committed)
-        if options.identified and self._joined(context, deferred):
+        if options.identified and self._joined(context, options, deferred):
             return deferred
         if len(self._decisions) >= MAX_UNDER_WAY:
             deferred.fail(StoreOverloaded(f"{len(self._decisions):,} commands of {self._stream!r} wait already"))
@@ -147,6 +143,12 @@ class AggregateProcess(GenServer):
                 break
             self._decide_unless_known(decision)
         self._settle()
+
+    async def refresh(self, version: Version) -> None:
+        """Read the stream up to a version that somebody else has brought it to, before anything else is decided."""
+        if self._version < version and not self._recovering:
+            self._recovering = True
+            await self.recover()
 
     async def recall(self, decision: Decision) -> None:
         """Find out what a repeated command was answered the first time."""
@@ -205,12 +207,13 @@ class AggregateProcess(GenServer):
 
     # --- commands that may have been sent before ----------------------------------------------------------------
 
-    def _joined(self, context: Context, deferred: Deferred[Committed]) -> bool:
-        """Whether the same command is under way, so that both get its answer."""
+    def _joined(self, context: Context, options: Options, deferred: Deferred[Committed]) -> bool:
+        """Whether the same command is under way and wants the same, so that both get its answer."""
         twin = self._identified.get(context.causation or b"")
-        if twin is not None:
-            twin.join(deferred)
-        return twin is not None
+        if twin is None or twin.options != options:
+            return False
+        twin.join(deferred)
+        return True
 
     def _probe(self, decision: Decision) -> None:
         """Ask, in its turn among the appends, whether the log has the command's first event."""
@@ -245,15 +248,10 @@ class AggregateProcess(GenServer):
 
     async def _recall(self, decision: Decision) -> None:
         try:
-            recalled = await recall(self._store, self._stream, decision.identifier)
-            if decision.options.keep_state:
-                loaded = await Repository(self._store).load(self._kind, self._id, recalled.version)
-                answer = (recalled.stream, recalled.version, recalled.position, recalled.events)
-                recalled = CommittedState(*answer, loaded.aggregate)
+            loader = Repository(self._store) if decision.options.keep_state else None
+            decision.recalled = await recall(self._store, self._kind, self._id, decision.identifier, loader)
         except HeadwaterError as error:
             decision.failure = error
-        else:
-            decision.recalled = recalled
 
     async def _prepare_again(self, left: Iterable[Decision]) -> None:
         """After a conflict: count it, and ask again whether the log has what identified commands would append."""
@@ -318,7 +316,7 @@ class AggregateProcess(GenServer):
 
     def _answer(self, decision: Decision) -> bool:
         if self._lifespan is not None:
-            self._idle = self._lifespan_after(self._lifespan, decision)
+            self._idle = lifespan_after(self._lifespan, decision)
         if decision.recalled is not None:
             decision.reply(decision.recalled)
         elif decision.failure is not None:
@@ -331,17 +329,6 @@ class AggregateProcess(GenServer):
             state = decision.state
             decision.reply(Committed(*answer) if state is None else CommittedState(*answer, state))
         return True
-
-    def _lifespan_after(self, lifespan: Lifespan, decision: Decision) -> float:
-        try:
-            if decision.failure is not None:
-                return lifespan.after_error(decision.command, decision.failure)
-            if decision.events:
-                return lifespan.after_event(decision.events[-1])
-            return lifespan.after_command(decision.command)
-        except Exception:  # noqa: BLE001 - a bug in the application's code ends no aggregate
-            _log.exception("the lifespan of %s raised; it stays %s s", self._stream, lifespan.idle)
-            return lifespan.idle
 
     # --- recovering ------------------------------------------------------------------------------------------
 

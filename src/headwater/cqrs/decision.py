@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Final
 
 import msgspec
@@ -11,9 +12,12 @@ from headwater.cqrs.committed import Committed
 from headwater.errors import CommandFailed, DuplicateEvent, WrongExpectedVersion
 from headwater.runtime.reply import Deferred
 from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.store.adapter import Append
 from headwater.store.model import Context
+
+_log: Final = logging.getLogger("headwater.cqrs")
 
 MAX_ATTEMPTS: Final = 10
 """How often a command is decided before its conflicts are reported to the caller, unless the caller says otherwise."""
@@ -131,3 +135,17 @@ def command_failed(command: Command, error: Exception) -> CommandFailed:
     failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}")
     failure.__cause__ = error
     return failure
+
+
+def lifespan_after(lifespan: Lifespan, decision: Decision) -> float:
+    """Seconds that an aggregate stays when this was its last command."""
+    try:
+        if decision.failure is not None:
+            return lifespan.after_error(decision.command, decision.failure)
+        events = decision.events if decision.recalled is None else decision.recalled.events
+        if events:
+            return lifespan.after_event(events[-1])
+        return lifespan.after_command(decision.command)
+    except Exception:  # noqa: BLE001 - a bug in the application's code ends no aggregate
+        _log.exception("a lifespan raised after a %s; it is %s s", type(decision.command).__qualname__, lifespan.idle)
+        return lifespan.idle

@@ -11,12 +11,13 @@ from typing import Final, NamedTuple
 from headwater.cqrs.aggregate_process import AggregateProcess
 from headwater.cqrs.resident import Resident
 from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
-from headwater.errors import NameUnknown
+from headwater.errors import NameUnknown, ProcessError
 from headwater.runtime.pid import Pid
 from headwater.runtime.system import System
 from headwater.sourcing.aggregate import Aggregate
 from headwater.store.store import EventStore
 from headwater.store.stream import Snapshot
+from headwater.types import Version
 
 MAX_LIVE: Final = 10_000
 """How many aggregates may have a process, unless the application says otherwise."""
@@ -78,6 +79,11 @@ class LiveAggregates:
             return None
         self._live.move_to_end(key)
         return live.pid
+
+    def written(self, stream: str, version: Version) -> None:
+        """Somebody else has brought a stream to a version: its aggregate, if it lives, reads that before it goes on."""
+        with suppress(ProcessError):
+            self._system.named(AggregateProcess, stream).cast(AggregateProcess.refresh, version)
 
     async def start(self, key: Key) -> Pid[AggregateProcess]:
         """The aggregate's process; started, once, however many wait for it.

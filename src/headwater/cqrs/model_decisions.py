@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import cast
 from uuid import UUID
@@ -23,7 +23,7 @@ from headwater.sourcing.decision_model import DecisionModel
 from headwater.sourcing.event_ids import event_id
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
-from headwater.store.model import Appended, Context, StoredEvent
+from headwater.store.model import Context, StoredEvent
 from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
 from headwater.types import Position, Version
@@ -37,10 +37,14 @@ class ModelDecisions:
 
     Args:
         store: the log.
+        written: told of each stream that was written to, and its version, before the command is answered.
     """
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(
+        self, store: EventStore, written: Callable[[str, Version], None] = lambda _stream, _version: None
+    ) -> None:
         self._store = store
+        self._written = written
         self._lanes = Lanes()
 
     async def execute(
@@ -65,7 +69,10 @@ class ModelDecisions:
             for _ in range(options.attempts):
                 attempt = _Attempt(self._store, kind, command, context, query, identified=options.identified)
                 with suppress(ConditionFailed, DuplicateEvent):
-                    return await attempt.run()
+                    committed = await attempt.run()
+                    for stream, version in attempt.written:
+                        self._written(stream, version)
+                    return committed
         raise ConflictNotResolved(
             f"{type(command).__qualname__} was decided {options.attempts} times, and each time the events of its scope "
             f"had changed before it could be stored: {one_of(tags)}"
@@ -91,6 +98,7 @@ class _Attempt:
         self._context = context
         self._query = query
         self._identified = identified
+        self.written: list[tuple[str, Version]] = []
 
     async def run(self) -> Committed:
         """Read, decide, append.
@@ -104,8 +112,12 @@ class _Attempt:
         events = self._decide(model)
         if not events:
             return Committed(self._kind.category, Version(0), head, ())
-        appended = await self._append(model, events, head)
-        return Committed(appended.stream, appended.version, appended.position, tuple(events))
+        parts = self._parts(model, events)
+        condition = AppendCondition(self._query, after=head)
+        appended = await self._store.submit_streams(parts, context=self._context, condition=condition).answer
+        self.written = [(part.stream, appended.version_of(part.stream)) for part in parts]
+        stored = tuple(cast("Event", event) for part in parts for event in part.events)
+        return Committed(appended.stream, appended.version, appended.position, stored)
 
     async def _read(self) -> tuple[DecisionModel[Command], Position]:
         try:
@@ -130,13 +142,12 @@ class _Attempt:
             raise command_failed(self._command, error) from error
         return events
 
-    async def _append(self, model: DecisionModel[Command], events: Sequence[Event], head: Position) -> Appended:
+    def _parts(self, model: DecisionModel[Command], events: Sequence[Event]) -> list[StreamAppend]:
+        """The events stream by stream: so they will lie in the log."""
         by_stream: dict[str, list[tuple[Event, UUID]]] = {}
         for index, event in enumerate(events):
             by_stream.setdefault(model.stream_of(event), []).append((event, self._event_id(index)))
-        parts = [self._part(stream, numbered) for stream, numbered in by_stream.items()]
-        condition = AppendCondition(self._query, after=head)
-        return await self._store.submit_streams(parts, context=self._context, condition=condition).answer
+        return [self._part(stream, numbered) for stream, numbered in by_stream.items()]
 
     def _part(self, stream: str, numbered: Sequence[tuple[Event, UUID]]) -> StreamAppend:
         ids = [identifier for _, identifier in numbered] if self._identified else None

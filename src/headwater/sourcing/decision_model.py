@@ -88,7 +88,12 @@ class DecisionModel(Deciding, Generic[CommandT_contra]):
         return EventQuery(tuple(dict.fromkeys(QueryItem(types, tag) for tag in tags)))
 
     def stream_of(self, event: Event) -> str:
-        """The name of the stream that an event is appended to; the category, unless a subclass knows better."""
+        """The name of the stream that an event is appended to; the category, unless a subclass knows better.
+
+        It may be an aggregate's stream: one that lives in the same application reads the event before it decides a
+        command that is sent after this one was answered. Events of one decision lie next to each other in the log,
+        stream by stream.
+        """
         return self.category
 
 
