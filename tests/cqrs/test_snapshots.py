@@ -6,15 +6,31 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater import Aggregate, Application, Command, Event, Position, Recorded, Snapshot, Version, decide, evolve
+from headwater import (
+    Aggregate,
+    Application,
+    Command,
+    Event,
+    EventStore,
+    Position,
+    Recorded,
+    Snapshot,
+    Version,
+    decide,
+    evolve,
+)
 from headwater.errors import DefinitionError
 from headwater.sourcing.repository import Repository
+from tests.bank import Account, Deposit, Deposited
+
+from .test_pipeline import Saboteur
 
 
 class Put(Command):
@@ -171,6 +187,38 @@ def test_the_state_at_every_moment_is_a_fold_from_scratch(history: list[tuple[st
                 assert await app.state(Shelf, "s", at=Position(recorded.position)) == expected
             if log:
                 assert await app.state(Shelf, "s") == await app.live_state(Shelf, "s") == _folded(log)
+
+    asyncio.run(main())
+
+
+class Saving(Account, identity="account", category="account", snapshot_every=2):
+    pass
+
+
+@pytest.mark.row("CM-16")
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 3), min_size=4, max_size=30), st.integers())
+def test_a_snapshot_is_never_of_a_state_that_did_not_come_true(amounts: list[int], seed: int) -> None:
+    """Decided states are spoilt by conflicts and failures of the storage; none of those may be kept."""
+
+    async def main() -> None:
+        saboteur = Saboteur(Random(seed), 0.3, 0.3)
+        async with Application("x", store="memory://", aggregates=[Saving]) as app:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(
+                    EventStore, "submit", lambda store, *given, **more: saboteur.submit(store, *given, **more)
+                )
+                async for _ in app.dispatch_all(Deposit("a", amount) for amount in amounts):
+                    pass
+            await app.dispatch(Deposit("a", 1))
+            found = await app.store.load_snapshot("account-a", Saving.snapshot_key())
+            log = [recorded.event async for recorded in app.store.read_stream("account-a")]
+            if found is not None:
+                kept = Saving("a")
+                kept.load_state(found.data)
+                assert kept.balance == sum(
+                    event.amount for event in log[: found.version] if isinstance(event, Deposited)
+                )
 
     asyncio.run(main())
 
