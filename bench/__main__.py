@@ -7,13 +7,15 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import demo, pubsub, runtime, stages, store, store_postgres, store_subscribe, tables
+from bench import cqrs, demo, pubsub, runtime, stages, store, store_postgres, store_subscribe, tables
 from bench.result import Result, print_table, write_json
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
+    "cqrs": cqrs.run,
     "demo": demo.run,
     "pubsub": pubsub.run,
     "runtime": runtime.run,
+    "sourcing": cqrs.run_sourcing,
     "stages": stages.run,
     "store.postgres": store_postgres.run,
     "store.sqlite": store.run,

@@ -6,8 +6,9 @@ at home.
 
 from headwater.app import Application
 from headwater.codec import Codec
-from headwater.cqrs.aggregate_process import Committed
-from headwater.cqrs.dispatch import Envelope, Outcome
+from headwater.cqrs.committed import Committed
+from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
@@ -47,7 +48,11 @@ from headwater.runtime.task import Task, start_task
 from headwater.runtime.task_supervisor import TaskSupervisor
 from headwater.runtime.tasks import Tasks
 from headwater.runtime.worker_pool import WorkerPool
-from headwater.sourcing.aggregate import Aggregate, decide, evolve
+from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.decider import Decider
+from headwater.sourcing.deciding import decide, evolve
+from headwater.sourcing.decision_model import DecisionModel
+from headwater.sourcing.lifespan import AT_ONCE, NEVER, Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.stages.consumer import Consumer
 from headwater.stages.consumer_supervisor import ConsumerSupervisor
@@ -84,6 +89,8 @@ from headwater.types import Position, Version
 
 __all__ = [
     "ANY",
+    "AT_ONCE",
+    "NEVER",
     "Above",
     "Agent",
     "Aggregate",
@@ -109,6 +116,8 @@ __all__ = [
     "Count",
     "DeadLetter",
     "DeadLetters",
+    "Decider",
+    "DecisionModel",
     "Deferred",
     "Delivery",
     "DemandDispatcher",
@@ -133,8 +142,10 @@ __all__ = [
     "HeadwaterError",
     "Hub",
     "IterableSource",
+    "Lifespan",
     "MemoryDeadLetters",
     "Message",
+    "Middleware",
     "Not",
     "OneForAll",
     "OneForOne",

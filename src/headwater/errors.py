@@ -9,6 +9,7 @@ attribute as well.
     ├── DefinitionError        a class of the application is put together wrongly (raised at import or at start)
     ├── Rejected               an aggregate says no to a command: an answer, not a fault
     ├── DeadlineExceeded       no answer in time
+    │   └── ConsistencyTimeout a command's events are durable, but a view has not followed them in time
     ├── MissingExtra           a library that is installed with an extra
     ├── CodecError             bytes that cannot be turned into a value, or the reverse
     │   ├── UnknownType
@@ -79,7 +80,9 @@ attribute as well.
     │       └── NotDelivered, AlreadyAcknowledged
     └── ApplicationError       commands, queries and views
         ├── UnknownCommand, UnknownQuery, UnknownView
+        ├── InvalidCommand
         ├── CommandFailed
+        ├── CommandIdTaken
         ├── ConflictNotResolved
         └── ViewFailed
 """
@@ -119,6 +122,23 @@ class Rejected(HeadwaterError):
 
 class DeadlineExceeded(HeadwaterError, TimeoutError):
     """No answer came within the caller's deadline. The work may still be done: the outcome is unknown."""
+
+
+class ConsistencyTimeout(DeadlineExceeded):
+    """A command's events are durable, but a view that its caller waits for has not followed them in time.
+
+    Args:
+        message: which view.
+        stream: the stream that the events are in.
+        version: its version after the command.
+        position: the position of the last event; wait for it again with `wait_for`.
+    """
+
+    def __init__(self, message: str, /, *, stream: str, version: int, position: int) -> None:
+        super().__init__(message)
+        self.stream = stream
+        self.version = version
+        self.position = position
 
 
 class MissingExtra(HeadwaterError, ImportError):
@@ -652,8 +672,25 @@ class UnknownView(ApplicationError):
     """The application has no such projection."""
 
 
+class InvalidCommand(ApplicationError, ValueError):
+    """A command that makes no sense by itself, whatever the state. Nobody was asked to decide it.
+
+    Args:
+        message: what is wrong.
+        field: the field that is at fault, if it is one.
+    """
+
+    def __init__(self, message: str, /, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class CommandFailed(ApplicationError):
-    """`decide` or `evolve` raised something else than `Rejected`. Nothing was stored; `__cause__` tells why."""
+    """`decide`, `evolve` or a middleware raised what is no answer. Nothing was stored; `__cause__` tells why."""
+
+
+class CommandIdTaken(ApplicationError):
+    """The command's identifier was used for a command of another aggregate. Nothing was stored."""
 
 
 class ConflictNotResolved(ApplicationError):

@@ -30,7 +30,7 @@ from headwater import (
     project,
 )
 from headwater.cqrs import aggregate_process, view_process
-from headwater.cqrs.aggregate_process import MAX_ATTEMPTS
+from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.errors import (
     ApplicationError,
     CommandFailed,
@@ -78,6 +78,7 @@ async def balance(application: Application, account: str) -> int:
     return await application.query(BalanceOf(account))
 
 
+@pytest.mark.row("CM-07")
 def test_a_command_becomes_events_a_position_and_an_answer(tmp_path: Path) -> None:
     async def scenario(application: Application) -> None:
         done = await application.dispatch(Deposit("a", 50))
@@ -111,6 +112,7 @@ def test_a_rejection_after_the_first_event_undoes_that_event(tmp_path: Path) -> 
     run(tmp_path, scenario)
 
 
+@pytest.mark.row("CM-12")
 def test_a_bug_in_decide_fails_its_command_and_nothing_else(tmp_path: Path) -> None:
     async def scenario(application: Application) -> None:
         commands = [Deposit("a", 1), Break("a"), Deposit("a", 2), Break("a"), Withdraw("a", 3), Withdraw("a", 1)]
@@ -125,6 +127,7 @@ def test_a_bug_in_decide_fails_its_command_and_nothing_else(tmp_path: Path) -> N
     run(tmp_path, scenario)
 
 
+@pytest.mark.row("CM-05")
 def test_a_command_may_have_nothing_to_do(tmp_path: Path) -> None:
     async def scenario(application: Application) -> None:
         first = await application.dispatch(Deposit("a", 1))
@@ -137,6 +140,7 @@ def test_a_command_may_have_nothing_to_do(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+@pytest.mark.row("CM-12")
 def test_unknown_commands_queries_and_views_are_refused_by_name(tmp_path: Path) -> None:
     class Rob(Command):
         account: str
@@ -190,6 +194,7 @@ def test_after_a_restart_everything_is_there_again(tmp_path: Path) -> None:
     run(tmp_path, look)
 
 
+@pytest.mark.row("CM-08")
 def test_commands_of_many_clients_are_decided_one_at_a_time(tmp_path: Path) -> None:
     async def scenario(application: Application) -> None:
         await application.dispatch(Deposit("a", 100))
@@ -202,6 +207,7 @@ def test_commands_of_many_clients_are_decided_one_at_a_time(tmp_path: Path) -> N
     run(tmp_path, scenario)
 
 
+@pytest.mark.row("CM-10", "BC-12")
 def test_the_context_of_a_command_is_stored_beside_its_events(tmp_path: Path) -> None:
     command, correlation = UUID(int=7), UUID(int=8)
 
@@ -317,6 +323,7 @@ def _interfere(application: Application, times: int, monkeypatch: pytest.MonkeyP
     return interfered
 
 
+@pytest.mark.row("CM-09")
 def test_after_a_conflict_all_that_was_decided_behind_it_is_decided_again_in_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -335,6 +342,7 @@ def test_after_a_conflict_all_that_was_decided_behind_it_is_decided_again_in_ord
     run(tmp_path, scenario)
 
 
+@pytest.mark.row("CM-09", "CM-12")
 def test_a_command_that_always_conflicts_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario(application: Application) -> None:
         await application.dispatch(Deposit("a", 2))
@@ -483,7 +491,7 @@ def test_the_state_at_a_version_a_position_and_an_instant(tmp_path: Path) -> Non
 def test_a_moment_must_say_what_it_is(tmp_path: Path) -> None:
     async def scenario(application: Application) -> None:
         with pytest.raises(TypeError, match=r"Version\(…\)"):
-            await application.state(Account, "a", at=5)  # type: ignore[arg-type]  # that is the point
+            await application.state(Account, "a", at=5)  # type: ignore[call-overload]  # that is the point
         with pytest.raises(ValueError, match="time zone"):
             await application.state(Account, "a", at=datetime(2026, 1, 1))  # noqa: DTZ001 - that is the point
         with pytest.raises(ValueError, match="0 or more"):
@@ -505,6 +513,7 @@ def test_the_live_state_is_the_state_of_the_log(tmp_path: Path) -> None:
 # --- definition ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.row("CM-02")
 def test_parts_that_do_not_fit_are_refused_at_definition() -> None:
     class Other(Aggregate, identity="account", category="other"):
         @decide

@@ -45,17 +45,23 @@ class Saboteur:
         self._submit = EventStore.submit
 
     def submit(self, store: EventStore, stream: str, events: Sequence[object], **keywords: object) -> Append:
+        other = None
         if self._rng.random() < self._conflicts:
-            self._submit(store, stream, [Deposited(1)] * self._rng.randint(1, 3), expected=Expected.ANY)
+            other = self._submit(store, stream, [Deposited(1)] * self._rng.randint(1, 3), expected=Expected.ANY)
         if self._rng.random() < self._failures:
-            return self._fail(store, stream, events, **keywords)
+            return self._fail(other, store, stream, events, **keywords)
         return self._submit(store, stream, events, **keywords)  # type: ignore[arg-type]  # passed through
 
-    def _fail(self, store: EventStore, stream: str, events: Sequence[object], **keywords: object) -> Append:
-        """The append never reaches the disk, as if it was full for that moment."""
+    def _fail(
+        self, behind: Append | None, store: EventStore, stream: str, events: Sequence[object], **keywords: object
+    ) -> Append:
+        """The append never reaches the disk, as if it was full for that moment, just behind another one."""
         append = store._prepare(stream, events, **keywords)  # type: ignore[arg-type]  # passed through
         append.failed = True
-        asyncio.get_running_loop().call_later(0.001, append.answer.set_exception, StorageFull("full"))
+        if behind is None:
+            asyncio.get_running_loop().call_later(0.001, append.answer.set_exception, StorageFull("full"))
+        else:
+            behind.answer.add_done_callback(lambda _: append.answer.set_exception(StorageFull("full")))
         return append
 
 

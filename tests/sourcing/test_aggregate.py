@@ -22,6 +22,7 @@ commands = st.lists(
 
 
 @given(commands)
+@pytest.mark.row("CM-06")
 def test_the_state_is_the_sum_of_the_events(history: list[Command]) -> None:
     account, stored = Account("a"), list[Event]()
     for command in history:
@@ -43,6 +44,7 @@ def _folded(events: list[Event]) -> Account:
     return account
 
 
+@pytest.mark.row("CM-07")
 def test_each_event_is_applied_before_the_next_line_runs() -> None:
     account, events = Account("a"), list[Event]()
     account.execute(Deposit("a", 30), events)

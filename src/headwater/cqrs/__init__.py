@@ -1,6 +1,7 @@
 """Commands on one side, views and queries on the other.
 
-Write side: `router` finds the aggregate of a command, `aggregate_process` decides its commands one at a time,
-`dispatch` brings the two together. Read side: `query` and `projection` are what applications subclass,
+Write side: `router` finds the aggregate of a command, `live_aggregates` starts and ends processes, `aggregate_process`
+decides one aggregate's commands one at a time, `model_decisions` those about several entities, `dispatch` brings them
+together. Read side: `query` and `projection` are what applications subclass,
 `view_process` follows the log and answers.
 """

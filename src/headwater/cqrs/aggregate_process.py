@@ -6,86 +6,55 @@ because it was decided on the same speculation. If an append fails, every later 
 (`Append.follows`), and nobody has been told anything untrue. After a conflict, what is left is decided again from the
 log. After a failure of the storage, all that waits fails likewise: commands come in an order, and none that was sent
 before the failure was known takes effect behind one that had none.
+
+A command whose identifier was given by its caller may have been sent before. Before it is decided, the log is asked
+for its first event, in turn with the appends; commands behind it wait meanwhile, and are decided in their order. If the
+log has it, the command is answered as it was the first time. Between question and append nobody else can have brought
+it in, or the append would meet a conflict, and the question is asked again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Final
 
-import msgspec
-
+from headwater.cqrs.committed import Committed, CommittedState
+from headwater.cqrs.decision import DEFAULT, Decision, Options, command_failed, lifespan_after
+from headwater.cqrs.recalling import recall
+from headwater.cqrs.resident import Resident
+from headwater.cqrs.snapshotting import Snapshotting
 from headwater.errors import (
-    CommandFailed,
     ConflictNotResolved,
+    DuplicateEvent,
+    HeadwaterError,
     PipelineBroken,
     Rejected,
     StoreError,
     StoreOverloaded,
     WrongExpectedVersion,
 )
-from headwater.runtime.exits import Reason
+from headwater.runtime.exits import Reason, Shutdown
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.reply import Deferred
 from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.event_ids import event_id
+from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.store.adapter import Append
 from headwater.store.model import Appended, Context
 from headwater.store.store import EventStore
+from headwater.store.stream import Snapshot
 from headwater.types import Position, Version
 
-MAX_ATTEMPTS: Final = 10
-"""How often a command is decided before its conflicts are reported to the caller."""
-
+PASSIVATED: Final = Shutdown("passivated")
+"""Why an idle aggregate's process ends."""
 
 MAX_UNDER_WAY: Final = 100_000
 """How many commands of one aggregate may wait for their answers. Those beyond are answered `StoreOverloaded`."""
-
-
-class Committed(msgspec.Struct, frozen=True):
-    """The answer to a command: its events are durable.
-
-    Attributes:
-        stream: the aggregate's stream.
-        version: the stream's version after the command.
-        position: the position of its last event, to be used with `wait_for`. Of the last event before it, if
-            the command had nothing to do.
-        events: the command's events; empty if it had nothing to do.
-    """
-
-    stream: str
-    version: Version
-    position: Position
-    events: tuple[Event, ...]
-
-
-class _Decision:
-    """A command that was taken up, and what has become of it so far."""
-
-    __slots__ = ("append", "attempts", "command", "context", "deferred", "events", "failure")
-
-    def __init__(self, command: Command, context: Context, deferred: Deferred[Committed]) -> None:
-        self.command = command
-        self.context = context
-        self.deferred = deferred
-        self.attempts = 0
-        self.forget()
-
-    def forget(self) -> None:
-        """Make it undecided."""
-        self.events: tuple[Event, ...] | None = None
-        self.append: Append | None = None
-        self.failure: Exception | None = None
-
-    @property
-    def decided(self) -> bool:
-        return self.events is not None or self.failure is not None
-
-    @property
-    def conflicted(self) -> bool:
-        return self.append is not None and isinstance(self.append.answer.exception(), WrongExpectedVersion)
 
 
 class AggregateProcess(GenServer):
@@ -93,13 +62,26 @@ class AggregateProcess(GenServer):
 
     trap_exit = True  # so that `terminate` answers what is under way
 
-    async def init(self, store: EventStore, kind: type[Aggregate], id: str) -> None:  # noqa: A002 - the field's term
+    async def init(
+        self,
+        store: EventStore,
+        kind: type[Aggregate],
+        id: str,  # noqa: A002 - the field's term
+        resident: Resident,
+        save: Callable[[Snapshot], None],
+    ) -> None:
         """Load the aggregate from its stream."""
         self._store = store
+        self._resident = resident
+        self._lifespan = kind.lifespan if type(kind.lifespan) is not Lifespan else None  # None: always the same
+        self._idle = kind.lifespan.idle
         self._kind = kind
         self._id = id
         self._stream = kind.stream_of(id)
-        self._decisions: deque[_Decision] = deque()
+        self._snapshots = Snapshotting(kind, self._stream, save)
+        self._decisions: deque[Decision] = deque()
+        self._undecided: deque[Decision] = deque()
+        self._identified: dict[bytes, Decision] = {}
         self._recovering = False
         self._outage: BaseException | None = None
         self._aggregate = kind(id)
@@ -109,30 +91,41 @@ class AggregateProcess(GenServer):
         self._last: Append | None = None
         await self._load()
 
-    def execute(self, command: Command, context: Context) -> Deferred[Committed]:
+    def execute(self, command: Command, context: Context, options: Options = DEFAULT) -> Deferred[Committed]:
         """Decide a command. The answer comes when its events, and all before them, are durable.
 
         Raises (through the answer):
             Rejected: the aggregate said no, on a state that is durable.
             CommandFailed: `decide` or `evolve` raised something else.
+            CommandIdTaken: the command's identifier was used for another aggregate.
             ConflictNotResolved: the stream kept changing under the command.
             StoreError: the events could not be stored, or those of a command before it.
         """
-        decision = _Decision(command, context, self.defer(Committed))
+        deferred = self.defer(Committed)
+        if options.identified and self._joined(context, options, deferred):
+            return deferred
         if len(self._decisions) >= MAX_UNDER_WAY:
-            decision.deferred.fail(
-                StoreOverloaded(f"{len(self._decisions):,} commands of {self._stream!r} wait already")
-            )
-            return decision.deferred
+            deferred.fail(StoreOverloaded(f"{len(self._decisions):,} commands of {self._stream!r} wait already"))
+            return deferred
         if self._outage is not None:
-            decision.deferred.fail(self._outage)
-            return decision.deferred
+            deferred.fail(self._outage)
+            return deferred
+        decision = Decision(command, context, options, deferred)
+        self._resident.busy = True
         self._decisions.append(decision)
-        if not self._recovering:
+        if options.identified:
+            self._identified[decision.identifier] = decision
+            self._probe(decision)
+        if self._recovering:
+            pass
+        elif self._undecided or options.identified:
+            self._undecided.append(decision)
+            self._take_up()
+        else:
             self._decide(decision)
             if decision.append is None:
                 self._settle()
-        return decision.deferred
+        return deferred
 
     def inspect(self) -> tuple[Aggregate, Version]:
         """The aggregate with all that was decided so far, durable or not, and its version."""
@@ -144,62 +137,152 @@ class AggregateProcess(GenServer):
 
     async def recover(self) -> None:
         """Settle what was under way, read the log, and decide anew what is left."""
-        await self._all_answered()
+        await self._all_known()
         self._settle()
-        left = [decision for decision in self._decisions if not decision.deferred.abandoned]
+        left = [decision for decision in self._decisions if not decision.abandoned]
+        self._drop(decision for decision in self._decisions if decision.abandoned)
         await self._load()
         self._decisions = deque(left)
+        self._undecided.clear()
+        await self._prepare_again(left)
         self._recovering = False
         for decision in left:
             if self._recovering:
                 break
-            self._decide_again(decision)
+            self._decide_unless_known(decision)
         self._settle()
+
+    async def refresh(self, version: Version) -> None:
+        """Read the stream up to a version that somebody else has brought it to, before anything else is decided."""
+        if self._version < version and not self._recovering:
+            self._recovering = True
+            await self.recover()
+
+    async def recall(self, decision: Decision) -> None:
+        """Find out what a repeated command was answered the first time."""
+        if decision.recalled is None and decision.failure is None:
+            await self._recall(decision)
+        self._settle()
+
+    def passivate(self) -> None:
+        """End, because nobody has wanted anything for a while. What was sent before is decided and answered."""
+        self.stop(PASSIVATED)
 
     async def terminate(self, reason: Reason) -> None:
         """Let what is under way become durable, and answer it."""
-        await self._all_answered()
+        self._resident.close()
+        await self._all_known()
+        self._take_up()
+        await self._all_known()
+        for decision in self._decisions:
+            if decision.repeated:
+                await self.recall(decision)
         self._settle()
 
     # --- deciding --------------------------------------------------------------------------------------------
 
-    def _decide(self, decision: _Decision) -> None:
+    def _decide(self, decision: Decision) -> None:
         events: list[Event] = []
         try:
             self._aggregate.execute(decision.command, events)
             if events:
                 self._append(decision, events)
+                self._snapshots.decided(self._aggregate, self._version)
         except Rejected as rejection:
             decision.failure = rejection.with_traceback(None)  # its frames would refer back to this decision
         except StoreError as error:
             decision.failure = error
         except Exception as error:  # noqa: BLE001 - a bug in the application's code is answered to its caller
-            decision.failure = _command_failed(decision.command, error)
+            decision.failure = command_failed(decision.command, error)
         else:
             decision.events = tuple(events)
+            if decision.options.keep_state:
+                decision.state = copy.deepcopy(self._aggregate)
             return
         if events or not isinstance(decision.failure, Rejected):
             self._start_recovery()
 
-    def _append(self, decision: _Decision, events: list[Event]) -> None:
+    def _append(self, decision: Decision, events: list[Event]) -> None:
+        ids = None
+        if decision.options.identified:
+            ids = [event_id(decision.identifier, index) for index in range(len(events))]
         append = self._store.submit(
-            self._stream, events, expected=self._version, context=decision.context, follows=self._last
+            self._stream, events, expected=self._version, context=decision.context, follows=self._last, ids=ids
         )
         append.answer.add_done_callback(self._answered)
         decision.append = self._last = append
         self._version += len(events)
 
-    def _decide_again(self, decision: _Decision) -> None:
-        # Only a conflict of its own counts: one that was behind another's conflict has done nothing wrong.
-        decision.attempts += decision.conflicted
-        decision.forget()
-        if decision.attempts >= MAX_ATTEMPTS:
-            decision.failure = ConflictNotResolved(
-                f"{type(decision.command).__qualname__} was decided {MAX_ATTEMPTS} times, and each time "
-                f"{self._stream!r} had changed before it could be stored"
-            )
+    # --- commands that may have been sent before ----------------------------------------------------------------
+
+    def _joined(self, context: Context, options: Options, deferred: Deferred[Committed]) -> bool:
+        """Whether the same command is under way and wants the same, so that both get its answer."""
+        twin = self._identified.get(context.causation or b"")
+        if twin is None or twin.options != options:
+            return False
+        twin.join(deferred)
+        return True
+
+    def _probe(self, decision: Decision) -> None:
+        """Ask, in its turn among the appends, whether the log has the command's first event."""
+        try:
+            decision.probe = self._store.holds(self._stream, event_id(decision.identifier, 0))
+        except StoreError as error:
+            decision.failure = error
+        else:
+            decision.probe.add_done_callback(lambda _: self._take_up())
+
+    def _take_up(self) -> None:
+        """Decide, in order, all commands of which it is known whether they are repetitions."""
+        while self._undecided and not self._recovering:
+            decision = self._undecided[0]
+            if decision.probe is not None and not decision.probe.done():
+                break
+            self._undecided.popleft()
+            self._decide_unless_known(decision)
+        if not self._recovering:
+            self._settle()
+
+    def _decide_unless_known(self, decision: Decision) -> None:
+        if decision.decided:
+            return
+        error = None if decision.probe is None else decision.probe.exception()
+        if error is not None:
+            decision.failure = error
+        elif decision.repeated:
+            self.pid.cast(AggregateProcess.recall, decision)
         else:
             self._decide(decision)
+
+    async def _recall(self, decision: Decision) -> None:
+        try:
+            loader = Repository(self._store) if decision.options.keep_state else None
+            decision.recalled = await recall(self._store, self._kind, self._id, decision.identifier, loader)
+        except HeadwaterError as error:
+            decision.failure = error
+
+    async def _prepare_again(self, left: Iterable[Decision]) -> None:
+        """After a conflict: count it, and ask again whether the log has what identified commands would append."""
+        for decision in left:
+            # Only a conflict of its own counts: one that was behind another's conflict has done nothing wrong.
+            decision.attempts += decision.conflicted
+            if decision.recalled is None:
+                decision.forget()
+                if decision.options.identified:
+                    self._probe(decision)
+            if decision.attempts >= decision.options.attempts:
+                decision.failure = ConflictNotResolved(
+                    f"{type(decision.command).__qualname__} was decided {decision.attempts} times, and each time "
+                    f"{self._stream!r} had changed before it could be stored"
+                )
+        await self._all_known()
+        for decision in left:
+            if decision.repeated and decision.recalled is None:
+                await self._recall(decision)
+
+    def _drop(self, decisions: Iterable[Decision]) -> None:
+        for decision in decisions:
+            self._identified.pop(decision.identifier, None)
 
     # --- answering -------------------------------------------------------------------------------------------
 
@@ -209,10 +292,15 @@ class AggregateProcess(GenServer):
 
     def _settle(self) -> None:
         """Answer, in order, all decisions that can be answered."""
-        while self._decisions and self._settle_one(self._decisions[0]):
-            self._decisions.popleft()
+        decisions = self._decisions
+        while decisions and self._settle_one(decisions[0]):
+            settled = decisions.popleft()
+            if settled.options.identified:
+                self._identified.pop(settled.identifier, None)
+        if not decisions and not self._recovering and self._resident.busy:
+            self._resident.rest(self._idle)
 
-    def _settle_one(self, decision: _Decision) -> bool:
+    def _settle_one(self, decision: Decision) -> bool:
         """Answer one decision. False if it isn't known yet how it ends."""
         if decision.append is None:
             return decision.decided and self._answer(decision)
@@ -226,25 +314,33 @@ class AggregateProcess(GenServer):
             self._settled_version = int(appended.version) - appended.count
             return self._answer(decision)
         self._start_recovery()
-        if not isinstance(error, WrongExpectedVersion | PipelineBroken):
+        if not isinstance(error, WrongExpectedVersion | DuplicateEvent | PipelineBroken):
             self._fail_all(error)
         return False
 
     def _fail_all(self, error: BaseException) -> None:
         for decision in self._decisions:
-            decision.deferred.fail(error)
+            decision.fail(error)
         self._decisions.clear()
         self._outage = error
         self.pid.cast(AggregateProcess.go_on)  # behind the commands that wait in the mailbox
+        self._undecided.clear()
+        self._identified.clear()
 
-    def _answer(self, decision: _Decision) -> bool:
-        if decision.failure is not None:
-            decision.deferred.fail(decision.failure)
-            return True
-        self._settled_version += len(decision.events or ())
-        decision.deferred.reply(
-            Committed(self._stream, Version(self._settled_version), Position(self._position), decision.events or ())
-        )
+    def _answer(self, decision: Decision) -> bool:
+        if self._lifespan is not None:
+            self._idle = lifespan_after(self._lifespan, decision)
+        if decision.recalled is not None:
+            decision.reply(decision.recalled)
+        elif decision.failure is not None:
+            decision.fail(decision.failure)
+        else:
+            events = decision.events or ()
+            self._settled_version += len(events)
+            self._snapshots.settled(self._settled_version)
+            answer = (self._stream, Version(self._settled_version), Position(self._position), events)
+            state = decision.state
+            decision.reply(Committed(*answer) if state is None else CommittedState(*answer, state))
         return True
 
     # --- recovering ------------------------------------------------------------------------------------------
@@ -254,10 +350,13 @@ class AggregateProcess(GenServer):
             self._recovering = True
             self.pid.cast(AggregateProcess.recover)
 
-    async def _all_answered(self) -> None:
-        under_way = [decision.append.answer for decision in self._decisions if decision.append is not None]
-        if under_way:
-            await asyncio.wait(under_way)
+    async def _all_known(self) -> None:
+        """Wait for what the storage was asked: appends and probes."""
+        appends = [decision.append.answer for decision in self._decisions if decision.append is not None]
+        probes = [decision.probe for decision in self._decisions if decision.probe is not None]
+        asked: list[asyncio.Future[Appended] | asyncio.Future[bool]] = [*appends, *probes]
+        if asked:
+            await asyncio.wait(asked)
 
     async def _load(self) -> None:
         loaded = await Repository(self._store).load(self._kind, self._id)
@@ -265,9 +364,4 @@ class AggregateProcess(GenServer):
         self._version = self._settled_version = int(loaded.version)
         self._position = int(loaded.position)
         self._last = None
-
-
-def _command_failed(command: Command, error: Exception) -> CommandFailed:
-    failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure
+        self._snapshots.loaded(self._aggregate, self._version, int(loaded.snapshot))

@@ -1,158 +1,239 @@
-"""Brings commands to their aggregates' processes."""
+"""Brings commands to whoever decides them, and back the answer."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Final
-from uuid import UUID
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
-from headwater.cqrs.aggregate_process import AggregateProcess, Committed
+from headwater.clock import Clock
+from headwater.cqrs.aggregate_process import AggregateProcess
+from headwater.cqrs.committed import Committed
+from headwater.cqrs.deadline import Deadline
+from headwater.cqrs.decision import DEFAULT, MAX_ATTEMPTS, Options
+from headwater.cqrs.envelope import BECAUSE, Envelope, Outcome
+from headwater.cqrs.live_aggregates import LiveAggregates
+from headwater.cqrs.middleware import Middleware, Passage
+from headwater.cqrs.model_decisions import ModelDecisions
+from headwater.cqrs.projection import Projection
 from headwater.cqrs.router import CommandRouter
-from headwater.errors import HeadwaterError
+from headwater.cqrs.view_process import ViewProcess
+from headwater.errors import CallingSelf, CodecError, ConsistencyTimeout, DeadlineExceeded, HeadwaterError
 from headwater.runtime.pid import Pid
-from headwater.runtime.system import System
+from headwater.runtime.process import current
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.messages import Command
 from headwater.store.model import Context
-from headwater.store.store import EventStore
-from headwater.telemetry import SpanName
+from headwater.telemetry import SpanName, Telemetry
 from headwater.types import IdSource
 
 DISPATCH: Final = SpanName("headwater", "cqrs", "dispatch")
 
+_IDENTIFIED: Final = Options(identified=True)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class Envelope(msgspec.Struct, frozen=True):
-    """A command, and what is known about it.
+class Terms(msgspec.Struct, frozen=True):
+    """What the caller of `dispatch` wants besides.
 
     Attributes:
-        command: the command.
-        metadata: stored beside each of its events; must be encodable as JSON.
-        id: identifies the command; made up if not given. Its events carry it as their causation.
-        correlation: shared by everything that one outside cause led to; the command's id if not given.
+        timeout: seconds for all of it; None for ever.
+        attempts: how often the command is decided before its conflicts are reported.
+        wait_for: the views that shall have followed the command's events.
+        keep_state: the answer is `CommittedState`.
     """
 
-    command: Command
-    metadata: Mapping[str, object] | None = None
-    id: UUID | None = None
-    correlation: UUID | None = None
+    timeout: float | None
+    attempts: int = MAX_ATTEMPTS
+    wait_for: tuple[type[Projection], ...] = ()
+    keep_state: bool = False
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """How a command of `dispatch_all` ended.
-
-    Attributes:
-        envelope: the command.
-        result: `Committed`, or the error that `dispatch` would have raised.
-    """
+class _UnderWay(NamedTuple):
+    """A command of `dispatch_all`."""
 
     envelope: Envelope
-    result: Committed | HeadwaterError
+    answer: asyncio.Future[Committed]
+    passage: Passage | None
 
 
 class Dispatcher:
-    """Starts aggregates' processes on demand and hands them their commands.
+    """Hands commands to the processes of their aggregates.
 
     Args:
-        system: where the processes live.
-        store: where their streams are.
+        aggregates: the processes.
+        models: decides what decision models decide.
         router: which aggregate a command is for.
         ids: where command ids come from.
+        clock: for deadlines.
+        telemetry: who wants to know.
+        middleware: what every command passes through.
+        view: finds a view's process; raises `UnknownView`.
     """
 
-    def __init__(self, system: System, store: EventStore, router: CommandRouter, ids: IdSource) -> None:
-        self._system = system
-        self._store = store
+    def __init__(
+        self,
+        aggregates: LiveAggregates,
+        models: ModelDecisions,
+        router: CommandRouter,
+        ids: IdSource,
+        clock: Clock,
+        telemetry: Telemetry,
+        middleware: Sequence[Middleware],
+        view: Callable[[type[Projection]], Pid[ViewProcess]],
+    ) -> None:
+        self._aggregates = aggregates
+        self._models = models
         self._router = router
         self._ids = ids
-        self._processes: dict[tuple[type[Aggregate], str], Pid[AggregateProcess]] = {}
-        self._starting: dict[tuple[type[Aggregate], str], asyncio.Task[Pid[AggregateProcess]]] = {}
+        self._clock = clock
+        self._telemetry = telemetry
+        self._middleware = middleware
+        self._view = view
 
     @property
     def live(self) -> int:
         """How many aggregates have a process now."""
-        return len(self._processes)
+        return len(self._aggregates)
 
-    async def dispatch(self, envelope: Envelope, timeout: float | None) -> Committed:
+    async def dispatch(self, envelope: Envelope, terms: Terms) -> Committed:
         """Have a command decided, and wait until its events are durable. See `Application.dispatch`."""
         command = envelope.command
-        context = self._context(envelope)
-        with self._system.telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
-            pid = await self._process_of(command)
-            committed = await pid.within(timeout).call(AggregateProcess.execute, command, context)
+        with self._telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
+            pid = None
+            if not (self._middleware or terms.wait_for or self._router.model(command)):
+                pid = self._aggregates.find(self._router.route(command))
+            if pid is None:
+                committed = await self._dispatch_in_steps(envelope, terms)
+            else:  # what most commands need, without the steps that they don't
+                committed = await pid.within(terms.timeout).call(
+                    AggregateProcess.execute, command, self._context(envelope), _options(envelope, terms)
+                )
             span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
             return committed
 
     async def dispatch_all(self, commands: Iterable[Command | Envelope], in_flight: int) -> AsyncIterator[Outcome]:
         """Have many commands decided, with several under way at a time. See `Application.dispatch_all`."""
-        window: deque[tuple[Envelope, asyncio.Future[Committed]]] = deque()
+        window: deque[_UnderWay] = deque()
         try:
             for item in commands:
-                while window and (len(window) >= in_flight or window[0][1].done()):
-                    yield await _outcome(*window.popleft())
-                envelope = item if isinstance(item, Envelope) else Envelope(item)
-                window.append((envelope, await self._begin(envelope)))
+                while window and (len(window) >= in_flight or window[0].answer.done()):
+                    yield await _outcome(window.popleft())
+                window.append(await self._begin(item if isinstance(item, Envelope) else Envelope(item)))
             while window:
-                yield await _outcome(*window.popleft())
+                yield await _outcome(window.popleft())
         finally:
-            for _, answer in window:
-                answer.cancel()
+            for under_way in window:
+                under_way.answer.cancel()
 
     async def inspect(self, kind: type[Aggregate], id: str) -> Aggregate | None:  # noqa: A002 - the field's term
         """The aggregate in its process's memory, or None when it has no process."""
-        pid = self._processes.get((kind, id))
+        pid = self._aggregates.find((kind, id))
         return None if pid is None else (await pid.call(AggregateProcess.inspect))[0]
 
-    async def _begin(self, envelope: Envelope) -> asyncio.Future[Committed]:
+    # --- one command ---------------------------------------------------------------------------------------------
+
+    async def _dispatch_in_steps(self, envelope: Envelope, terms: Terms) -> Committed:
+        views = [self._other(self._view(view)) for view in terms.wait_for]
+        deadline = Deadline(self._clock, terms.timeout, type(envelope.command).__qualname__)
+        passage = Passage(self._middleware, envelope)
         try:
-            pid = await self._process_of(envelope.command)
-            return pid.begin(AggregateProcess.execute, envelope.command, self._context(envelope))
+            async with deadline:
+                committed = await self._execute(await passage.enter(), terms)
         except HeadwaterError as error:
-            failed: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
-            failed.set_exception(error)
-            return failed
+            await passage.leave(error)
+            raise
+        await passage.leave(committed)
+        for view in views:
+            await _reached(view, committed, deadline)
+        return committed
+
+    async def _execute(self, envelope: Envelope, terms: Terms) -> Committed:
+        command, context, options = envelope.command, self._context(envelope), _options(envelope, terms)
+        model = self._router.model(command)
+        if model is not None:
+            return await self._models.execute(model, command, context, options)
+        pid = await self._process_of(command)
+        return await pid.within(None).call(AggregateProcess.execute, command, context, options)
+
+    def _other(self, view: Pid[ViewProcess]) -> Pid[ViewProcess]:
+        """Refuse to wait for a view in the view's own turn, before anything is done."""
+        if current.get() is view.process:
+            raise CallingSelf(f"{view.label} waits for itself: it would follow the command's events only afterwards")
+        return view
+
+    # --- many commands -------------------------------------------------------------------------------------------
+
+    async def _begin(self, envelope: Envelope) -> _UnderWay:
+        passage = Passage(self._middleware, envelope) if self._middleware else None
+        try:
+            passed = envelope if passage is None else await passage.enter()
+            answer = await self._begin_decision(passed)
+        except HeadwaterError as error:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(error)
+        return _UnderWay(envelope, answer, passage)
+
+    async def _begin_decision(self, envelope: Envelope) -> asyncio.Future[Committed]:
+        command, context = envelope.command, self._context(envelope)
+        options = DEFAULT if envelope.id is None else _IDENTIFIED
+        model = self._router.model(command)
+        if model is not None:
+            return asyncio.ensure_future(self._models.execute(model, command, context, options))
+        pid = await self._process_of(command)
+        return pid.begin(AggregateProcess.execute, command, context, options)
 
     async def _process_of(self, command: Command) -> Pid[AggregateProcess]:
         key = self._router.route(command)
-        pid = self._processes.get(key)
-        return pid if pid is not None else await self._start(key)
-
-    async def _start(self, key: tuple[type[Aggregate], str]) -> Pid[AggregateProcess]:
-        """Start the process, once, however many commands wait for it."""
-        starting = self._starting.get(key)
-        if starting is None:
-            starting = self._starting[key] = asyncio.create_task(self._spawn(key))
-            starting.add_done_callback(lambda _: self._starting.pop(key))
-        return await asyncio.shield(starting)
-
-    async def _spawn(self, key: tuple[type[Aggregate], str]) -> Pid[AggregateProcess]:
-        kind, identity = key
-        pid = await self._system.start(AggregateProcess, self._store, kind, identity, name=kind.stream_of(identity))
-        self._processes[key] = pid
-        pid.watch(lambda _: self._forget(key))
-        return pid
-
-    def _forget(self, key: tuple[type[Aggregate], str]) -> None:
-        self._processes.pop(key, None)
+        return self._aggregates.find(key) or await self._aggregates.start(key)
 
     def _context(self, envelope: Envelope) -> Context:
         causation = (envelope.id.int if envelope.id else self._ids.next_int()).to_bytes(16)
-        correlation = envelope.correlation.bytes if envelope.correlation else causation
-        metadata = _ENCODER.encode(envelope.metadata) if envelope.metadata else None
-        return Context(causation, correlation, metadata)
+        correlation, metadata = envelope.correlation, envelope.metadata
+        if envelope.because is not None:
+            correlation = correlation or envelope.because.correlation
+            metadata = {**(metadata or {}), BECAUSE: str(envelope.because.id)}
+        return Context(
+            causation, correlation.bytes if correlation else causation, _encoded(metadata) if metadata else None
+        )
 
 
-async def _outcome(envelope: Envelope, answer: asyncio.Future[Committed]) -> Outcome:
+def _encoded(metadata: Mapping[str, object]) -> bytes:
+    try:
+        return _ENCODER.encode(metadata)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise CodecError(f"the command's metadata could not be encoded: {error}") from error
+
+
+def _options(envelope: Envelope, terms: Terms) -> Options:
+    if terms.attempts == MAX_ATTEMPTS and not terms.keep_state:
+        return DEFAULT if envelope.id is None else _IDENTIFIED
+    return Options(envelope.id is not None, terms.attempts, terms.keep_state)
+
+
+async def _reached(view: Pid[ViewProcess], committed: Committed, deadline: Deadline) -> None:
+    try:
+        await view.within(deadline.left()).call(ViewProcess.reached, committed.position)
+    except DeadlineExceeded as error:
+        raise ConsistencyTimeout(
+            f"the events are durable up to position {committed.position}, but {view.label} is behind",
+            stream=committed.stream,
+            version=committed.version,
+            position=committed.position,
+        ) from error
+
+
+async def _outcome(under_way: _UnderWay) -> Outcome:
+    envelope, answer, passage = under_way
     if not answer.done():
         await asyncio.wait([answer])
     error = answer.exception()  # not raised: a traceback would refer back to the answer, for the collector to find
-    if error is None:
-        return Outcome(envelope, answer.result())
-    if isinstance(error, HeadwaterError):
-        return Outcome(envelope, error)
-    raise error
+    if error is not None and not isinstance(error, HeadwaterError):
+        raise error
+    result = answer.result() if error is None else error
+    if passage is not None:
+        await passage.leave(result)
+    return Outcome(envelope, result)

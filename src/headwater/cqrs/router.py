@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
-from headwater.errors import DefinitionError, UnknownCommand, UnknownQuery, UnknownView, one_of
+from headwater.errors import (
+    CommandFailed,
+    DefinitionError,
+    HeadwaterError,
+    InvalidCommand,
+    UnknownCommand,
+    UnknownQuery,
+    UnknownView,
+    one_of,
+)
 from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.deciding import Deciding
+from headwater.sourcing.decision_model import DecisionModel, ModelClass
 from headwater.sourcing.messages import Command
 
 Target = TypeVar("Target")
@@ -39,13 +50,18 @@ class CommandRouter:
 
     Args:
         aggregates: the application's aggregates.
+        models: its decision models.
 
     Raises:
-        DefinitionError: two aggregates decide the same command or share a category.
+        DefinitionError: two of them decide the same command, or two aggregates share a category; or the state of one
+            that takes snapshots can't be encoded.
     """
 
-    def __init__(self, aggregates: Iterable[type[Aggregate]]) -> None:
-        self._routes: _Routes[Aggregate] = _Routes()
+    def __init__(self, aggregates: Iterable[type[Aggregate]], models: Iterable[ModelClass] = ()) -> None:
+        self._routes: _Routes[Deciding] = _Routes()
+        self._aggregates: dict[type[Command], type[Aggregate]] = {}
+        self._models: dict[type[Command], type[DecisionModel[Command]]] = {}
+        self._validated: set[type[Command]] = set()
         categories: dict[str, type[Aggregate]] = {}
         for aggregate in aggregates:
             other = categories.setdefault(aggregate.category, aggregate)
@@ -54,28 +70,71 @@ class CommandRouter:
                     f"{other.__qualname__} and {aggregate.__qualname__} share the category {aggregate.category!r}; "
                     "their streams would mix"
                 )
+            if aggregate.snapshot_every is not None:
+                aggregate.snapshot_key()
             for command in aggregate.commands():
-                self._routes.add(command, aggregate)
+                self._add(command, aggregate)
+                self._aggregates[command] = aggregate
+        for model in models:
+            for command in model.commands():
+                self._add(command, model)
+                self._models[command] = cast("type[DecisionModel[Command]]", model)  # one that is for this command
+
+    def _add(self, command: type[Command], target: type[Deciding]) -> None:
+        self._routes.add(command, target)
+        if command.validate is not Command.validate:
+            self._validated.add(command)
+
+    def model(self, command: Command) -> type[DecisionModel[Command]] | None:
+        """The decision model that decides a command; None if it is for an aggregate, or for nobody.
+
+        Raises:
+            HeadwaterError: its `validate` refuses it.
+        """
+        model = self._models.get(type(command))
+        if model is not None and type(command) in self._validated:
+            _validate(command)
+        return model
+
+    def check(self, command: Command, aggregate: type[Aggregate]) -> None:
+        """Raise TypeError unless the aggregate is the one that decides the command."""
+        if self._aggregates.get(type(command)) is not aggregate:
+            raise TypeError(f"{aggregate.__qualname__} doesn't decide {type(command).__qualname__}")
 
     def route(self, command: Command) -> tuple[type[Aggregate], str]:
         """The aggregate's class and id.
 
         Raises:
             UnknownCommand: no aggregate decides this command.
-            ValueError: its identity field is empty.
+            InvalidCommand: its `validate` refuses it, or its identity field is empty.
+            HeadwaterError: its `validate` raised that.
         """
-        aggregate = self._routes.get(type(command))
+        aggregate = self._aggregates.get(type(command))
         if aggregate is None:
             raise UnknownCommand(
                 f"no aggregate decides {type(command).__qualname__}; known: {one_of(self._routes.names())}"
             )
+        if type(command) in self._validated:
+            _validate(command)
         identity = str(getattr(command, aggregate.identity))
         if not identity:
-            raise ValueError(
+            raise InvalidCommand(
                 f"{type(command).__qualname__}.{aggregate.identity} is empty: it says which "
-                f"{aggregate.__qualname__} the command is for"
+                f"{aggregate.__qualname__} the command is for",
+                field=aggregate.identity,
             )
         return aggregate, identity
+
+
+def _validate(command: Command) -> None:
+    try:
+        command.validate()
+    except HeadwaterError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise InvalidCommand(f"{type(command).__qualname__}: {error}") from error
+    except Exception as error:
+        raise CommandFailed(f"{type(command).__qualname__}.validate failed: {error!r}") from error
 
 
 class QueryRouter:

@@ -1,5 +1,5 @@
 """Event sourcing: state that is the sum of its events.
 
-`messages` and `aggregate` are what applications subclass, and pure; `repository` folds a stream into an
-aggregate, and `timetravel` says where a fold ends.
+`messages`, `aggregate` and `decision_model` are what applications subclass, `decider` what they call, all of them pure;
+`repository` folds a stream into an aggregate, and `timetravel` says where a fold ends.
 """

@@ -85,9 +85,23 @@ class Event(msgspec.Struct, metaclass=MessageType):
 class Command(msgspec.Struct, metaclass=MessageType):
     """Something that somebody wants. An aggregate answers with events, or rejects it.
 
-    class Deposit(Command):
-        account: str
-        amount: int
+        class Deposit(Command):
+            account: str
+            amount: int
+
+            def validate(self) -> None:
+                if self.amount <= 0:
+                    raise InvalidCommand("the amount must be positive", field="amount")
+
+    What can be seen to be wrong without any state is refused by `validate`, before the aggregate is asked. What must
+    never be built at all is refused by `__post_init__`, in which case the constructor raises.
     """
 
     type_name: ClassVar[TypeName]
+
+    def validate(self) -> None:
+        """Raise if the command makes no sense by itself. Run for each dispatch, behind the middleware.
+
+        `InvalidCommand`, `Rejected` and any other `HeadwaterError` reach the caller as they are; a `ValueError` or
+        `TypeError` as an `InvalidCommand`.
+        """

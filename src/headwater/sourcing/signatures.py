@@ -21,18 +21,19 @@ class _Annotated:
         self.__annotations__ = annotations
 
 
-def handled_types(function: Function, base: type[MessageT]) -> tuple[type[MessageT], ...]:
+def handled_types(function: Function, base: type[MessageT], *, skip: int = 1) -> tuple[type[MessageT], ...]:
     """The message classes that a handler is for: `def deposit(self, command: Deposit | Refund)`.
 
     Args:
         function: a method; its first parameter after `self` is the message.
         base: what each of the classes must derive from.
+        skip: how many parameters stand before it.
 
     Raises:
         DefinitionError: there is no such parameter, it has no annotation, the annotation can't be resolved, or
             it names something that isn't a `base`.
     """
-    parameter = _message_parameter(function)
+    parameter = _message_parameter(function, skip)
     annotation = _resolve(function, parameter)
     members = typing.get_args(annotation) if _is_union(annotation) else (annotation,)
     for member in members:
@@ -74,8 +75,8 @@ def takes(function: Function) -> int:
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _message_parameter(function: Function) -> inspect.Parameter:
-    parameters = list(inspect.signature(function).parameters.values())[1:]
+def _message_parameter(function: Function, skip: int) -> inspect.Parameter:
+    parameters = list(inspect.signature(function).parameters.values())[skip:]
     if not parameters or parameters[0].kind not in _POSITIONAL:
         raise DefinitionError(f"{function.__qualname__} needs a parameter for the message, after self")
     if parameters[0].annotation is inspect.Parameter.empty:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import msgspec
 
 from headwater.clock import Clock
 from headwater.codec import Codec
-from headwater.errors import StoreOverloaded
+from headwater.errors import DuplicateEvent, InternalError, StoreOverloaded, StreamDeleted, WrongExpectedVersion
 from headwater.store.adapter import Append, AppendPart, StoreAdapter
 from headwater.store.base import StoreBase
 from headwater.store.encoding import NOWHERE, EventEncoder, make_context
@@ -22,6 +23,9 @@ from headwater.telemetry import SpanName, Telemetry
 
 APPEND: Final = SpanName("headwater", "store", "append")
 """One `append`, from the call to its answer. Metadata: stream, events; at the end also position and version."""
+
+_NO_VERSION: Final = -1
+_PROBE: Final = "headwater.probe"
 
 
 class StreamAppend(msgspec.Struct, frozen=True):
@@ -108,7 +112,14 @@ class AppendingStore(StoreBase):
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:
             context = make_context(causation, correlation, metadata)
             append = self._prepare(
-                stream, events, expected=expected, context=context, condition=condition, tags=tags, ids=ids
+                stream,
+                events,
+                expected=expected,
+                context=context,
+                condition=condition,
+                tags=tags,
+                ids=ids,
+                idempotent=ids is not None,
             )
             await self._submit_in_turn(append)
             appended = await append.answer
@@ -168,6 +179,7 @@ class AppendingStore(StoreBase):
         context: Context = NOWHERE,
         follows: Append | None = None,
         condition: AppendCondition | None = None,
+        ids: Sequence[UUID] | None = None,
     ) -> Append:
         """Queue an append and return at once; its `answer` is a future that ends like `append` does.
 
@@ -181,15 +193,61 @@ class AppendingStore(StoreBase):
             follows: an append which this one was decided upon. If that one failed, this one fails with
                 `PipelineBroken`, even if the version would fit by accident.
             condition: what must hold of the log besides.
+            ids: identifiers for the events, as many as there are events; made up if not given. Otherwise than with
+                `append`, one that the log has already is an error in any case; see `holds`.
 
         Raises:
             InvalidStreamName, InvalidTag, UnknownType, CodecError, ValueError, StoreClosed, StoreReadOnly: see
                 `append`.
             StoreOverloaded: as many appends wait as the backend may queue. Nothing was queued.
         """
-        append = self._prepare(stream, events, expected=expected, context=context, follows=follows, condition=condition)
+        append = self._prepare(
+            stream, events, expected=expected, context=context, follows=follows, condition=condition, ids=ids
+        )
         self.adapter.submit(append)
         return append
+
+    def submit_streams(
+        self,
+        parts: Sequence[StreamAppend],
+        *,
+        context: Context = NOWHERE,
+        condition: AppendCondition | None = None,
+    ) -> Append:
+        """Queue an append to several streams and return at once; its `answer` ends like `append_streams` does.
+
+        Args:
+            parts: what to add to which stream; no stream twice.
+            context: stored beside each event; see `make_context`.
+            condition: what must hold of the log besides.
+
+        Raises:
+            InvalidStreamName, …, StoreOverloaded: see `submit`.
+        """
+        append = self._prepare_parts(parts, context, condition, ())
+        self.adapter.submit(append)
+        return append
+
+    def holds(self, stream: str, id: UUID) -> asyncio.Future[bool]:  # noqa: A002 - the field's term
+        """Whether an event of this identifier is in the log, wherever: an answer that takes its turn among the appends.
+
+        So it counts those that were submitted before, and none that is submitted later. It is an append that can only
+        fail: an idempotent one, for a version that no stream has. How it fails is the answer.
+
+        Args:
+            stream: where the event is looked for first.
+            id: the event's identifier.
+
+        Raises:
+            StoreClosed, StoreReadOnly, StoreOverloaded: see `submit`.
+            StorageFailed: the storage could not be read; through the answer.
+        """
+        part = AppendPart(stream, _NO_VERSION, [NewEvent(_PROBE, 1, b"null", id.bytes)])
+        probe = Append((part,), NOWHERE, self._loop.create_future(), idempotent=True)
+        self.adapter.submit(probe)
+        found: asyncio.Future[bool] = self._loop.create_future()
+        probe.answer.add_done_callback(partial(_tell, found))
+        return found
 
     def _prepare(
         self,
@@ -202,6 +260,7 @@ class AppendingStore(StoreBase):
         condition: AppendCondition | None = None,
         tags: Iterable[str] = (),
         ids: Sequence[UUID] | None = None,
+        idempotent: bool = False,
     ) -> Append:
         checked = check_tags(tags) if tags else ()
         part = AppendPart(stream, expected, self._encode(stream, events, checked, ids))
@@ -211,7 +270,7 @@ class AppendingStore(StoreBase):
             self._loop.create_future(),
             condition=condition,
             follows=follows,
-            idempotent=ids is not None,
+            idempotent=idempotent,
         )
 
     def _prepare_parts(
@@ -265,3 +324,13 @@ class AppendingStore(StoreBase):
             except StoreOverloaded:
                 continue  # `submit` of somebody else took the room: wait for more
             return
+
+
+def _tell(found: asyncio.Future[bool], answer: asyncio.Future[Appended]) -> None:
+    error = answer.exception()
+    if found.done():
+        return
+    if isinstance(error, WrongExpectedVersion | StreamDeleted | DuplicateEvent):
+        found.set_result(isinstance(error, DuplicateEvent))
+    else:
+        found.set_exception(error or InternalError("an append that can only fail has succeeded"))

@@ -25,11 +25,10 @@ class EventDecoder:
         codec: knows the classes.
     """
 
-    __slots__ = ("_codec", "_decoders", "_names")
+    __slots__ = ("_codec", "_decoders")
 
     def __init__(self, codec: Codec) -> None:
         self._codec: Final = codec
-        self._names: Final[dict[tuple[str, int], TypeName]] = {}
         self._decoders: Final[dict[tuple[str, int], Callable[[str], object]]] = {}
 
     def decode(self, stored: StoredEvent) -> object:
@@ -40,13 +39,19 @@ class EventDecoder:
             Undecodable: it doesn't fit its class.
         """
         kind = (stored.type, stored.schema)
-        name = self._names.get(kind)
-        if name is None:
-            name = self._names.setdefault(kind, TypeName(*kind))
+        decoder = self._decoders.get(kind)
+        if decoder is not None:
+            try:
+                return decoder(stored.data)
+            except Exception:  # noqa: BLE001, S110 - told below, as it should be
+                pass
+        name = TypeName(*kind)
         try:
-            return self._codec.decode(name, stored.data)
+            event = self._codec.decode(name, stored.data)
         except CodecError as error:
             raise _placed(stored, error) from error
+        self._decoders[kind] = self._codec.decoder(name)
+        return event
 
     def recorded(self, page: Iterable[StoredEvent]) -> Iterator[Recorded]:
         """The events with all that the log knows about them.
@@ -60,7 +65,6 @@ class EventDecoder:
                 event = decoders[stored.type, stored.schema](stored.data)
             except Exception:  # noqa: BLE001 - told by `decode`, as it should be
                 event = self.decode(stored)
-                self._remember((stored.type, stored.schema))
             yield Recorded(event, stored)
 
     def recorded_or_kept(self, page: Iterable[StoredEvent]) -> Iterator[Recorded]:
@@ -70,9 +74,6 @@ class EventDecoder:
                 yield from self.recorded((stored,))
             except CodecError as error:
                 yield Recorded(Undecoded(error), stored)
-
-    def _remember(self, kind: tuple[str, int]) -> None:
-        self._decoders[kind] = self._codec.decoder(self._names[kind])
 
 
 def _placed(stored: StoredEvent, error: CodecError) -> CodecError:
