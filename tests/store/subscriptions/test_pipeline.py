@@ -337,7 +337,7 @@ async def test_another_source_of_the_name_is_refused() -> None:
         await first.stop()
 
 
-@pytest.mark.row("BG-01", "ES-22")
+@pytest.mark.row("BG-01")
 @scenario
 async def test_a_subscription_that_was_reset_goes_on_from_there() -> None:
     async with await EventStore.open("memory://", codec()) as store, System("test") as system:
