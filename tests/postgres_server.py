@@ -9,6 +9,8 @@ import asyncio
 import hashlib
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -38,14 +40,35 @@ def server() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="headwater-postgres-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)  # the server may run as another user
         running = get_server(Path(folder) / "data", cleanup_mode="delete")
+        process: Any = running.get_postmaster_info().process
         try:
-            yield running.get_uri()
+            with _guarded(process.pid, folder):
+                yield running.get_uri()
         finally:
             # At once: an orderly shutdown would write thousands of files to the disk that are deleted right after.
-            process: Any = running.get_postmaster_info().process
             process.send_signal(signal.SIGQUIT)
             process.wait(30)
             running.cleanup()
+
+
+@contextmanager
+def _guarded(server: int, folder: str) -> Iterator[None]:
+    """If this process dies in here, by whatever signal, the server ends and its folder goes."""
+    command = [sys.executable, "-c", _GUARD, str(server), folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as guard:
+        try:
+            yield
+        finally:
+            guard.communicate(b"all is well")
+
+
+# Its input ends without a word when the process that holds the other end is gone.
+_GUARD = """
+import os, shutil, signal, sys
+if not sys.stdin.read():
+    os.kill(int(sys.argv[1]), signal.SIGQUIT)
+    shutil.rmtree(sys.argv[2], ignore_errors=True)
+"""
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +79,30 @@ def postgres() -> Iterator[str]:
         yield named
         asyncio.run(_drop_schemas(named))
         return
-    if find_spec("pgserver") is None:
-        pytest.skip(f"there is no pgserver for this Python; set {VARIABLE} to the URL of a PostgreSQL database")
     with server() as url:
         yield url
+
+
+def _missing() -> bool:
+    return not os.environ.get(VARIABLE) and find_spec("pgserver") is None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs a server where there is none. For its rows, that counts as not run."""
+    if _missing():
+        without = [item for item in items if isinstance(item, pytest.Function) and "postgres" in item.fixturenames]
+        config.hook.pytest_deselected(items=without)
+        items[:] = [item for item in items if item not in set(without)]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say so."""
+    if _missing():
+        terminalreporter.write_line(
+            "Tests on PostgreSQL were left out: there is no pgserver for this Python; "
+            f"set {VARIABLE} to the URL of a database to run them",
+            yellow=True,
+        )
 
 
 SHARED = f"{_PREFIX}shared"
