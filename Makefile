@@ -50,6 +50,7 @@ docs: $(READY)  ## run every command and every example that the documents print
 lock: $(READY)  ## pin the dependencies anew from pyproject.toml
 	@$(BIN)/python -m pip install --quiet pip-tools==7.6.2
 	@$(BIN)/pip-compile --quiet --extra dev --generate-hashes --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header --allow-unsafe --output-file requirements.lock pyproject.toml
+	@sed -i.old 's/^\(pgserver==[^ ;]*\) \\$$/\1 ; python_version < "3.13" \\/' requirements.lock && rm requirements.lock.old  # it drops this marker
 
 clean:  ## remove the environment and all caches
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
