@@ -16,4 +16,7 @@ still the one that it knew*: one round trip, one commit. If another process was 
 group is checked again in a transaction that locks the row first; and so are the next ones, until the other process
 is silent. After a lost connection the same revision tells what became of the statement: it is raised, so that the
 statement, should it still be under way, can never take effect afterwards; then the log tells whether it did before.
+
+**What is done while a statement is under way.** When many appends wait, the next group is drafted upon the one that
+was sent, as if that were committed; if it isn't, the draft is dropped, and the group is checked anew.
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -98,6 +98,7 @@ class Draft:
         catalogue: what is committed.
         facts: what the database has said about the group, at the catalogue's revision.
         now: microseconds since 1970-01-01 UTC.
+        head: the head to begin at, if it isn't the catalogue's.
 
     Attributes:
         revision: the revision that it was made for.
@@ -122,8 +123,8 @@ class Draft:
         "revision",
     )
 
-    def __init__(self, catalogue: Catalogue, facts: Facts, now: int) -> None:
-        head = catalogue.head
+    def __init__(self, catalogue: Catalogue, facts: Facts, now: int, head: Head | None = None) -> None:
+        head = head or catalogue.head
         self._catalogue = catalogue
         self._facts = facts
         self._recorded_at = max(head.recorded_at, now)
@@ -150,6 +151,18 @@ class Draft:
             return self._lay_out(append)
         append.failed = isinstance(answered, StoreError)  # before anything that follows it is looked at
         return answered
+
+    def successor(self, appends: Sequence[Append], now: int) -> Draft | None:
+        """An empty draft for appends upon this one, which counts as committed. None if something has to be asked first.
+
+        Nothing is added to this one any more.
+        """
+        known = self._catalogue.streams
+        names = set(stream_names(appends))
+        asks = any(append.idempotent or append.condition is not None for append in appends)
+        if asks or self._types or not all(name in self._streams or name in known for name in names):
+            return None
+        return Draft(self._catalogue, Facts(self._streams), now, self.chunks()[-1].head)
 
     def chunks(self) -> list[Chunk]:
         """What is to be written, in this order and in one transaction."""

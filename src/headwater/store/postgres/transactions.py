@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
 from headwater.clock import Clock
-from headwater.errors import InternalError, OutcomeUnknown, StoreError
+from headwater.errors import InternalError, OutcomeUnknown
 from headwater.store.adapter import Append
-from headwater.store.model import Appended
 from headwater.store.postgres import facts
 from headwater.store.postgres.catalogue import Catalogue
 from headwater.store.postgres.connection import Connection, Dialer
 from headwater.store.postgres.draft import WRITE, Draft, stream_names
 from headwater.store.postgres.facts import Facts, Question
 from headwater.store.postgres.failure import DRIVER, is_lost
+from headwater.store.postgres.groups import InFlight, Outcome, Prepared
 from headwater.store.postgres.schema import quoted
 from headwater.store.postgres.task import Scope, Task
 
@@ -29,22 +30,7 @@ _FENCE: Final = "UPDATE {s}.head SET revision = revision + 1 WHERE revision = $1
 _PRESENT: Final = "SELECT EXISTS (SELECT FROM {s}.events WHERE position = $1 AND id = $2)"
 _CHANGED: Final = "UPDATE {s}.head SET revision = revision + 1, streams = $1"
 
-Outcome = Appended | StoreError
 T = TypeVar("T")
-
-
-class InFlight(NamedTuple):
-    """What was sent to be committed, while nobody knows whether it was.
-
-    Attributes:
-        revision: the revision that it needs the log to be at.
-        draft: the draft; None for a change that is no append.
-        outcomes: what its appends are answered once it is committed.
-    """
-
-    revision: int
-    draft: Draft | None
-    outcomes: list[Outcome]
 
 
 class Transactions:
@@ -67,6 +53,7 @@ class Transactions:
         self._catalogue: Final = Catalogue(REMEMBERED_STREAMS)
         self._connection: Connection | None = None
         self._in_flight: InFlight | None = None
+        self._prepared: Prepared | None = None
         self._alone = True  # whether nobody else has written between our last two transactions
         self._left_at = -1  # the revision behind the last of them
 
@@ -86,8 +73,15 @@ class Transactions:
             self._catalogue.forget()
         return self._connection
 
-    async def append(self, appends: Sequence[Append]) -> list[Outcome]:
+    async def append(
+        self, appends: Sequence[Append], following: Callable[[], Sequence[Append]] = tuple
+    ) -> list[Outcome]:
         """Commit the appends whose conditions hold, and say what became of each.
+
+        Args:
+            appends: the group.
+            following: gives the next group, or nothing, as soon as this one is under way. It is drafted meanwhile, and
+                passed to the next call.
 
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: nothing was committed, or
@@ -95,7 +89,9 @@ class Transactions:
             StorageFailed: nothing was committed.
         """
         if self._alone:
-            outcomes = await self._append_at_once(appends)
+            outcomes = await self._append_prepared(appends, following)
+            if outcomes is None and self._alone:
+                outcomes = await self._append_at_once(appends, following)
             if outcomes is not None:
                 return outcomes
         return await self._append_locked(appends)
@@ -164,7 +160,21 @@ class Transactions:
 
     # --- appends -----------------------------------------------------------------------------------------------
 
-    async def _append_at_once(self, appends: Sequence[Append]) -> list[Outcome] | None:
+    async def _append_prepared(
+        self, appends: Sequence[Append], following: Callable[[], Sequence[Append]]
+    ) -> list[Outcome] | None:
+        """By a single statement, drafted before. None if there is no such draft, or it doesn't hold."""
+        prepared, self._prepared = self._prepared, None
+        if prepared is None or prepared.appends != appends:
+            return None
+        connection = await self.connection()
+        if prepared.base is not self._catalogue.head:
+            return None
+        return await self._commit_at_once(connection, prepared.draft, prepared.outcomes, following)
+
+    async def _append_at_once(
+        self, appends: Sequence[Append], following: Callable[[], Sequence[Append]]
+    ) -> list[Outcome] | None:
         """By a single statement, upon what is known. None if somebody else has written, or it is too much for one."""
         connection = await self.connection()
         catalogue = self._catalogue
@@ -177,17 +187,42 @@ class Transactions:
                 self._alone = False
                 return None
         draft, outcomes = self._draft(appends, known)
-        if not draft.changed:
-            self._alone = asked or await self._unmoved(connection)
-        elif len(draft.chunks()) > 1:
-            return None
-        else:
-            self._in_flight = InFlight(draft.revision, draft, outcomes)
-            self._alone = await self._send(connection, draft)
+        if draft.changed:
+            return await self._commit_at_once(connection, draft, outcomes, following)
+        self._alone = asked or await self._unmoved(connection)
         if not self._alone:
             return None
         self._adopt(draft)
         return outcomes
+
+    async def _commit_at_once(
+        self, connection: Connection, draft: Draft, outcomes: list[Outcome], following: Callable[[], Sequence[Append]]
+    ) -> list[Outcome] | None:
+        if len(draft.chunks()) > 1:
+            return None
+        self._in_flight = InFlight(draft.revision, draft, outcomes)
+        sending = asyncio.ensure_future(self._send(connection, draft))
+        if appends := following():
+            await asyncio.sleep(0)  # it is handed to the event loop,
+            await asyncio.sleep(0)  # and goes out
+            self._prepare(draft, appends)
+        self._alone = await sending
+        if not self._alone:
+            return None
+        self._adopt(draft)
+        return outcomes
+
+    def _prepare(self, draft: Draft, appends: Sequence[Append]) -> None:
+        """Draft the next group upon what is under way, unless something has to be asked first."""
+        successor = draft.successor(appends, self._clock.wall() // 1_000)
+        if successor is None:
+            return
+        try:
+            outcomes = [successor.add(append) for append in appends]
+        except ValueError:
+            return  # one of them has data that is no text: it will fail in its own turn
+        if successor.changed:
+            self._prepared = Prepared(appends, draft.chunks()[-1].head, successor, outcomes)
 
     async def _append_locked(self, appends: Sequence[Append]) -> list[Outcome]:
         """In a transaction that holds the log's lock from its beginning."""

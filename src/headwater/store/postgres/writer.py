@@ -87,6 +87,7 @@ class Writer:
         self._queue_limit: Final = queue_limit
         self._deliver: Final = deliver
         self._queue: deque[Work] = deque()
+        self._following: list[Work] = []  # taken from the queue already
         self._waiting = asyncio.Event()
         self._closing = False
         self._given_up = False
@@ -118,7 +119,8 @@ class Writer:
 
     async def _work(self) -> None:
         while await self._wait():
-            answers = await self._settle(self._take())
+            group, self._following = self._following or self._take(), []
+            answers = await self._settle(group)
             self._count(answers)
             self._deliver(answers)
             if not self._queue:  # those who were answered get their turn: what they append next comes together
@@ -126,7 +128,7 @@ class Writer:
 
     async def _wait(self) -> bool:
         """Sleep while there is nothing to do. False when there never will be again."""
-        while not self._queue:
+        while not (self._following or self._queue):
             if self._closing:
                 return False
             self._waiting.clear()
@@ -153,6 +155,13 @@ class Writer:
                 break
             group.append(queue.popleft())
         return group
+
+    def _take_following(self) -> list[Append]:
+        """The next group, to be drafted while this one is under way, if many wait; few shall become more."""
+        if not self._following and len(self._queue) >= _SMALL_GROUP and not isinstance(self._queue[0], Task):
+            self._following = self._take()
+            return [work for work in self._following if isinstance(work, Append)]
+        return []
 
     async def _settle(self, group: list[Work]) -> list[Answer]:
         """Commit the group, or as much of it as can be, and say what became of each."""
@@ -199,7 +208,7 @@ class Writer:
                 return outcomes
         [*appends] = [work for work in group if isinstance(work, Append)]
         if appends:
-            return await self._transactions.append(appends)
+            return await self._transactions.append(appends, self._take_following)
         return [await self._transactions.change(work) for work in group if isinstance(work, Task)]
 
     def _give_up(self, group: list[Work], error: Exception) -> list[HeadwaterError]:
