@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast, get_type_hints
 
 import msgspec
 
@@ -108,17 +108,22 @@ def make_step(shape: Shape[Row], field: Field) -> Step:
 _STRUCT_STEP: Final = """
 def step(table, key, by=1):
     rows = table._content.rows
-    row = rows.get(key)
-    if row is None:
-        raise table.missing(key)
+    try:
+        row = rows[key]
+    except KeyError:
+        raise table.missing(key) from None
     number = row.{field}
-    if type(number) is not int or type(by) is not int:
+    if {doubt}:
         counted({field!r}, number, by)
     number += by
     rows[key] = kind({arguments})
     return number
 """
 """Written out for each field, as dataclasses write their methods: nothing else is as fast."""
+
+_DOUBT_BY: Final = "by is not one and type(by) is not int"
+_DOUBT_BOTH: Final = f"type(number) is not int or {_DOUBT_BY}"
+"""A field that is annotated as `int` is believed to hold one, as tables believe annotations elsewhere."""
 
 
 def _struct_step(kind: type[msgspec.Struct], field: str) -> Step:
@@ -128,6 +133,14 @@ def _struct_step(kind: type[msgspec.Struct], field: str) -> Step:
         f"{'number' if one.name == field else 'row.' + one.name}"
         for one in parameters
     )
-    scope: dict[str, Any] = {"kind": kind, "counted": counted}
-    exec(_STRUCT_STEP.format(field=field, arguments=arguments), scope)  # noqa: S102 - names of fields are identifiers
+    scope: dict[str, Any] = {"kind": kind, "counted": counted, "one": 1}
+    doubt = _DOUBT_BY if _is_annotated_int(kind, field) else _DOUBT_BOTH
+    exec(_STRUCT_STEP.format(field=field, arguments=arguments, doubt=doubt), scope)  # noqa: S102 - names of fields are identifiers
     return cast("Step", scope["step"])
+
+
+def _is_annotated_int(kind: type[msgspec.Struct], field: str) -> bool:
+    try:
+        return get_type_hints(kind).get(field) is int
+    except (NameError, TypeError):  # names that are only known where the class was written
+        return False
