@@ -11,6 +11,7 @@ from headwater.cqrs.dispatch import Envelope, Outcome
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
+from headwater.personal import Personal
 from headwater.pubsub.broker import PubSub
 from headwater.pubsub.buffer import Dropped
 from headwater.pubsub.delivery import send_to_all
@@ -41,6 +42,7 @@ from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
+from headwater.store.master_key import generate_master_key
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Undecoded
 from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
@@ -80,6 +82,7 @@ __all__ = [
     "OneForOne",
     "Outcome",
     "PartitionSupervisor",
+    "Personal",
     "Pid",
     "Position",
     "ProcessWorkers",
@@ -112,6 +115,7 @@ __all__ = [
     "decide",
     "evolve",
     "fastlane",
+    "generate_master_key",
     "project",
     "send_to_all",
     "start_task",

@@ -3,6 +3,7 @@
 from headwater.testing.conformance.store_append import AppendSuite
 from headwater.testing.conformance.store_chain import ChainSuite
 from headwater.testing.conformance.store_condition import ConditionSuite
+from headwater.testing.conformance.store_keys import KeysSuite
 from headwater.testing.conformance.store_read import ReadSuite
 from headwater.testing.conformance.store_streams import StreamsSuite
 
@@ -22,3 +23,6 @@ class TestStreams(Memory, StreamsSuite): ...
 
 
 class TestChain(Memory, ChainSuite): ...
+
+
+class TestKeys(Memory, KeysSuite): ...

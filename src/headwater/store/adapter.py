@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from headwater.store.chain import ChainHead, ChainLink
+from headwater.store.key_adapter import KeyAdapter
 from headwater.store.model import Appended, Context, ExpectedVersion, NewEvent
 from headwater.store.page import Page, Selection
 from headwater.store.query import AppendCondition
@@ -235,3 +236,7 @@ class SnapshotAdapter(Protocol):
 
 class StoreAdapter(LogAdapter, StreamsAdapter, SnapshotAdapter, Protocol):
     """A whole backend."""
+
+    @property
+    def keys(self) -> KeyAdapter:
+        """Where the keys of subjects are kept."""

@@ -18,6 +18,7 @@ from headwater.store.encoding import NOWHERE, EventEncoder, make_context
 from headwater.store.model import Appended, Context, Expected, ExpectedVersion, NewEvent
 from headwater.store.naming import check_stream_name, check_tags
 from headwater.store.query import AppendCondition
+from headwater.store.sealing import SealingQueue
 from headwater.telemetry import SpanName, Telemetry
 
 APPEND: Final = SpanName("headwater", "store", "append")
@@ -54,6 +55,7 @@ class AppendingStore(StoreBase):
         super().__init__(adapter, codec, clock=clock, telemetry=telemetry)
         self._turn: Final = asyncio.Lock()
         self._encoder: Final = EventEncoder(codec, self._ids)
+        self._outlet: Final = SealingQueue(adapter, self.vault)
         self._in_line = 0
 
     async def append(
@@ -99,6 +101,8 @@ class AppendingStore(StoreBase):
             InvalidStreamName, InvalidTag: the stream or a tag may not be called so.
             UnknownType: the codec doesn't know the class of an event.
             CodecError: an event or the metadata doesn't fit into JSON.
+            MasterKeyMissing, WrongMasterKey: an event has personal fields, and the store was opened without the key.
+            SubjectForgotten: they are about somebody who was forgotten.
             ValueError: there are no events, or not as many ids as events.
             StoreClosed: the store is closed.
             StoreReadOnly: the store was opened for reading only.
@@ -188,7 +192,7 @@ class AppendingStore(StoreBase):
             StoreOverloaded: as many appends wait as the backend may queue. Nothing was queued.
         """
         append = self._prepare(stream, events, expected=expected, context=context, follows=follows, condition=condition)
-        self.adapter.submit(append)
+        self._outlet.submit(append)
         return append
 
     def _prepare(
@@ -245,7 +249,7 @@ class AppendingStore(StoreBase):
         """Queue the append, behind all that had to wait for room before it."""
         if not self._in_line:
             try:
-                self.adapter.submit(append)
+                self._outlet.submit(append)
             except StoreOverloaded:
                 pass
             else:
@@ -259,9 +263,9 @@ class AppendingStore(StoreBase):
 
     async def _submit_with_room(self, append: Append) -> None:
         while True:
-            await self.adapter.room()
+            await self._outlet.room()
             try:
-                self.adapter.submit(append)
+                self._outlet.submit(append)
             except StoreOverloaded:
                 continue  # `submit` of somebody else took the room: wait for more
             return

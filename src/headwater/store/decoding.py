@@ -7,10 +7,14 @@ from typing import Final, Literal
 
 from headwater.codec import Codec, TypeName
 from headwater.errors import CodecError, Undecodable, UnknownType
+from headwater.store.envelope import MARK
 from headwater.store.model import Recorded, StoredEvent, Undecoded
 
 OnUndecodable = Literal["raise", "keep"]
 """What a typed read does with an event that it can't decode: raise, or give it with `Undecoded` in its place."""
+
+
+_SEALED: Final = "it holds personal fields that aren't opened: there is no master key, or they were altered"
 
 
 class EventDecoder:
@@ -69,6 +73,8 @@ class EventDecoder:
 
 
 def _placed(stored: StoredEvent, error: CodecError) -> CodecError:
+    if MARK in stored.data:
+        error = Undecodable(f"{error}; {_SEALED}", name=stored.type)
     message = f"position {stored.position}, stream {stored.stream!r}, version {stored.version}: {error}"
     if isinstance(error, UnknownType):
         return UnknownType(message, name=error.name, version=error.version, position=stored.position)

@@ -22,6 +22,7 @@ from headwater.store.sqlite import changes, page, snapshots, streams
 from headwater.store.sqlite.courtesy import Courtesy
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.files import Files
+from headwater.store.sqlite.keys import SqliteKeys
 from headwater.store.sqlite.task import Task
 from headwater.store.sqlite.watch import PollingWatchers
 from headwater.store.sqlite.writer import Answer, Statistics, Work
@@ -54,6 +55,7 @@ class SqliteAdapter:
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
         self._pending = 0
+        self.keys: Final = SqliteKeys(files.path, self.change, self._read)
         self._done = 0
         self._courtesy: Final = Courtesy(self._loop, self._progress)
         self._watchers: Final = PollingWatchers(files.path, clock) if self._writer is None else Watchers()

@@ -1,4 +1,4 @@
-"""Schema version 2: tags, the hash chain, the bounds of appends, links, marks, snapshots.
+"""Schema version 2: tags, the hash chain, the bounds of appends, links, marks, snapshots, keys.
 
 The events are copied into a table of the new form, because each needs a hash that covers the one before it.
 """
@@ -10,6 +10,7 @@ from typing import Final
 import apsw
 
 from headwater.store.chain import GENESIS, next_hash
+from headwater.store.sqlite import key_tables
 
 _TABLES: Final = """
 DROP TRIGGER events_are_never_updated;
@@ -138,3 +139,4 @@ def migrate(connection: apsw.Connection) -> None:
         connection.create_scalar_function("next_hash", None)
     connection.execute("INSERT INTO chain VALUES (1, ?, ?)", (position, previous))
     connection.execute(_REST)
+    connection.execute(key_tables.TABLES)
