@@ -42,6 +42,7 @@ from headwater.runtime.worker_pool import WorkerPool
 from headwater.sourcing.aggregate import Aggregate, decide, evolve
 from headwater.sourcing.messages import Command, Event
 from headwater.store.appending import StreamAppend
+from headwater.store.backup import Backup
 from headwater.store.master_key import generate_master_key
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Undecoded
 from headwater.store.query import AppendCondition, EventQuery
@@ -57,6 +58,7 @@ __all__ = [
     "Appended",
     "Application",
     "Backoff",
+    "Backup",
     "Child",
     "Codec",
     "Command",

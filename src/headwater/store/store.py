@@ -9,6 +9,7 @@ from typing import Self
 from headwater.clock import Clock
 from headwater.codec import Codec
 from headwater.store.appending import AppendingStore
+from headwater.store.backup import BackupStore
 from headwater.store.erasing import ErasingStore
 from headwater.store.following import FollowingStore
 from headwater.store.master_key import MASTER_KEY_VARIABLE, MasterKeys
@@ -18,7 +19,7 @@ from headwater.store.url import Durability
 from headwater.telemetry import Telemetry
 
 
-class EventStore(AppendingStore, FollowingStore, StreamsStore, ErasingStore):
+class EventStore(AppendingStore, FollowingStore, StreamsStore, ErasingStore, BackupStore):
     """An append-only log of events in streams. Made by `open`; belongs to the event loop that opened it.
 
         async with await EventStore.open("sqlite:///bank.db", codec) as store:

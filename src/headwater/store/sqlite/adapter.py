@@ -15,10 +15,12 @@ import apsw
 from headwater.clock import Clock, SystemClock
 from headwater.errors import HeadwaterError, StoreClosed, StoreOverloaded, StoreReadOnly
 from headwater.store.adapter import Append, Capabilities
+from headwater.store.backup import Backup, BackupProgress
 from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.model import ExpectedVersion
 from headwater.store.page import Page, Selection
 from headwater.store.sqlite import changes, page, snapshots, streams
+from headwater.store.sqlite.backup import back_up
 from headwater.store.sqlite.courtesy import Courtesy
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.files import Files
@@ -49,6 +51,7 @@ class SqliteAdapter:
 
     def __init__(self, files: Files, clock: Clock, durability: Durability) -> None:
         self._files: Final = files
+        self._clock: Final = clock
         self._durability: Final = durability
         self._writer: Final = files.writer
         self._loop: Final = asyncio.get_running_loop()
@@ -202,6 +205,12 @@ class SqliteAdapter:
     async def delete_snapshots(self, stream: str, key: str | None) -> None:
         """Forget one snapshot of the stream, or all."""
         await self.change(lambda connection, _: snapshots.delete(connection, stream, key))
+
+    async def backup(self, path: Path, *, overwrite: bool, progress: BackupProgress | None) -> Backup:
+        """Copy the file."""
+        if self._closing is not None:
+            raise StoreClosed(f"{self.location}: the store is closed")
+        return await back_up(self._files.path, path, self._clock, overwrite=overwrite, progress=progress)
 
     async def change(self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = ()) -> _T:
         """Have the writer change something in its next transaction, in order with appends; wait until it is durable.
