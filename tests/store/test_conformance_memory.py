@@ -6,6 +6,7 @@ from headwater.testing.conformance.store_condition import ConditionSuite
 from headwater.testing.conformance.store_keys import KeysSuite
 from headwater.testing.conformance.store_read import ReadSuite
 from headwater.testing.conformance.store_streams import StreamsSuite
+from headwater.testing.conformance.store_transfer import TransferSuite
 
 from .plugs import Memory
 
@@ -26,3 +27,6 @@ class TestChain(Memory, ChainSuite): ...
 
 
 class TestKeys(Memory, KeysSuite): ...
+
+
+class TestTransfer(Memory, TransferSuite): ...

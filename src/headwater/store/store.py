@@ -11,7 +11,9 @@ from headwater.codec import Codec
 from headwater.store.appending import AppendingStore
 from headwater.store.backup import BackupStore
 from headwater.store.erasing import ErasingStore
+from headwater.store.exporting import ExportingStore
 from headwater.store.following import FollowingStore
+from headwater.store.importing import ImportingStore
 from headwater.store.master_key import MASTER_KEY_VARIABLE, MasterKeys
 from headwater.store.opening import open_adapter
 from headwater.store.streams import StreamsStore
@@ -19,7 +21,9 @@ from headwater.store.url import Durability
 from headwater.telemetry import Telemetry
 
 
-class EventStore(AppendingStore, FollowingStore, StreamsStore, ErasingStore, BackupStore):
+class EventStore(
+    AppendingStore, FollowingStore, StreamsStore, ErasingStore, BackupStore, ExportingStore, ImportingStore
+):
     """An append-only log of events in streams. Made by `open`; belongs to the event loop that opened it.
 
         async with await EventStore.open("sqlite:///bank.db", codec) as store:
