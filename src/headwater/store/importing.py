@@ -26,9 +26,9 @@ from headwater.errors import (
 from headwater.store.adapter import Append, AppendPart, StoreAdapter
 from headwater.store.base import StoreBase
 from headwater.store.chain import GENESIS, ChainHead, ChainLink, hash_of
-from headwater.store.key_adapter import SubjectKey
-from headwater.store.line import Control, End, Key, Links, Mark, parse
-from headwater.store.model import Context, Expected, NewEvent, StoredEvent
+from headwater.store.import_controls import take_control
+from headwater.store.line import Control, End, parse
+from headwater.store.model import Context, NewEvent, StoredEvent
 from headwater.store.naming import check_stream_name, check_tags
 from headwater.types import Position
 
@@ -241,43 +241,13 @@ class _Import:
     # --- what else belongs to a log ----------------------------------------------------------------------------
 
     async def _take_control(self, found: Control) -> None:
+        if isinstance(found, End):
+            await self._end(found)
+            return
         try:
-            if isinstance(found, Links):
-                await self._link(found)
-            elif isinstance(found, Mark):
-                await self._mark(found)
-            elif isinstance(found, Key):
-                await self._keep(found)
-            else:
-                await self._end(found)
+            await take_control(self._adapter, found, self._line)
         except _REFUSED as error:
             raise BrokenExport(self._line, str(error)) from error
-
-    async def _link(self, links: Links) -> None:
-        info = await self._adapter.stream_info(links.stream)
-        version = 0 if info is None else int(info.version)
-        if version < links.version - 1:
-            self._break(f"stream {links.stream!r} is at version {version}, its link {links.version} can't come here")
-        missing = links.positions[version - links.version + 1 :]
-        if missing:
-            await self._adapter.link(links.stream, missing, Expected.ANY)
-
-    async def _mark(self, mark: Mark) -> None:
-        info = await self._adapter.stream_info(mark.stream)
-        if info is not None and info.tombstoned:
-            return
-        if mark.tombstoned:
-            await self._adapter.tombstone(mark.stream, Expected.ANY)
-        elif info is None:
-            self._break(f"there is no stream {mark.stream!r} of which something could be hidden")
-        elif info.first_version != mark.first:
-            await self._adapter.truncate(mark.stream, mark.first, Expected.ANY)
-
-    async def _keep(self, key: Key) -> None:
-        if key.wrapped is None:
-            await self._adapter.keys.forget(key.subject)
-        else:
-            await self._adapter.keys.create([SubjectKey(key.subject, key.wrapped, key.master)])
 
     async def _end(self, end: End) -> None:
         if self._group:

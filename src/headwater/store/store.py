@@ -8,8 +8,8 @@ from typing import Self
 
 from headwater.clock import Clock
 from headwater.codec import Codec
-from headwater.store.appending import AppendingStore
 from headwater.store.backup import BackupStore
+from headwater.store.encoded import EncodedStore
 from headwater.store.erasing import ErasingStore
 from headwater.store.exporting import ExportingStore
 from headwater.store.following import FollowingStore
@@ -21,9 +21,7 @@ from headwater.store.url import Durability
 from headwater.telemetry import Telemetry
 
 
-class EventStore(
-    AppendingStore, FollowingStore, StreamsStore, ErasingStore, BackupStore, ExportingStore, ImportingStore
-):
+class EventStore(EncodedStore, FollowingStore, StreamsStore, ErasingStore, BackupStore, ExportingStore, ImportingStore):
     """An append-only log of events in streams. Made by `open`; belongs to the event loop that opened it.
 
         async with await EventStore.open("sqlite:///bank.db", codec) as store:
