@@ -32,11 +32,10 @@ class ErasingStore(StoreBase):
         """
         if not subject:
             raise ValueError("a subject is at least one character")
-        self.vault.drop()
         try:
             return await self.adapter.keys.forget(subject)
         finally:
-            self.vault.drop()
+            self.vault.drop()  # only now: what is looked up before this is not remembered either
 
     async def rewrap_keys(self, progress: Callable[[int], None] | None = None) -> int:
         """Wrap all subjects' keys with the master key in use: the step between opening with `new,old` and with `new`.

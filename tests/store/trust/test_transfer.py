@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from headwater import EventStore
 from headwater.errors import BrokenExport, ForeignLog, NotExportable, StoreReadOnly
-from headwater.store.chain import ChainLink
+from headwater.store.chain import GENESIS, ChainLink, hash_of
 from headwater.store.line import End, Key, Links, Mark, control_line, event_line, parse
 from headwater.store.model import StoredEvent
 from headwater.testing.conformance.store import SteadyClock, raw, submit_raw
@@ -266,3 +266,18 @@ def test_a_line_says_all_of_an_event(event: StoredEvent) -> None:
 )
 def test_a_line_says_what_else_there_is(control: Links | Mark | Key | End) -> None:
     assert parse(control_line(control, 1, "source")) == control
+
+
+@pytest.mark.row("BS-12")
+@scenario
+async def test_nothing_behind_an_append_that_was_refused_is_imported() -> None:
+    lines, previous = [], GENESIS
+    for position, number in enumerate([1, 1, 2], start=1):
+        event = StoredEvent(position, f"s-{position}", 1, "T", 1, "{}", bytes([number]) * 16, 5, None, None, None)
+        previous = hash_of(event, previous)
+        lines.append(event_line(event, previous, "forged"))
+    async with await _memory() as store:
+        with pytest.raises(BrokenExport, match="identifier") as raised:
+            await store.import_log([*lines, control_line(End(3, previous.hex()), 1, "forged")])
+        assert raised.value.line == 2
+        assert [event.stream async for event in store.raw_all()] == ["s-1"]

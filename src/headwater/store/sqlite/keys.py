@@ -137,7 +137,7 @@ def _rewrap(connection: apsw.Connection, keys: Sequence[SubjectKey], master: str
 
 @contextmanager
 def _overwriting(connection: apsw.Connection) -> Iterator[None]:
-    """Leave nothing in the file of what is replaced."""
+    """Leave nothing in the file of what is replaced, even if SQLite doesn't put a row right over the old one."""
     connection.pragma("secure_delete", 1)
     try:
         yield
