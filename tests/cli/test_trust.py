@@ -47,6 +47,8 @@ def test_a_backup_is_a_store(tmp_path: Path, database: Path) -> None:
     succeed("backup", database, "copy.db", "--overwrite", cwd=tmp_path)
     code, shown = on_terminal("backup", database, "other.db", cwd=tmp_path, columns=100)
     assert code == 0
+    assert "verifying" in shown
+    assert "3/3" in shown
     assert shown.endswith(f"all as they were appended.\nhead {head['head']}\n")
 
 
@@ -63,7 +65,12 @@ def test_an_export_is_imported(tmp_path: Path, database: Path) -> None:
     assert json_lines(piped.stdout) == [{"position": 3, "imported": 0, "known": 3, "lines": 4}]
     code, shown = on_terminal("import", "third.db", "log.jsonl", cwd=tmp_path)
     assert code == 0
+    assert "importing" in shown
     assert "3 events imported, 0 were there; the log ends at position 3." in shown
+    code, shown = on_terminal("export", database, "other.jsonl", cwd=tmp_path)
+    assert code == 0
+    assert "exporting" in shown
+    assert "3/3" in shown
 
 
 @pytest.mark.row("BS-12")

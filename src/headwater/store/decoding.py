@@ -73,7 +73,7 @@ class EventDecoder:
 
 
 def _placed(stored: StoredEvent, error: CodecError) -> CodecError:
-    if MARK in stored.data:
+    if MARK in stored.data and isinstance(error, Undecodable):
         error = Undecodable(f"{error}; {_SEALED}", name=stored.type)
     message = f"position {stored.position}, stream {stored.stream!r}, version {stored.version}: {error}"
     if isinstance(error, UnknownType):

@@ -59,6 +59,17 @@ def split(data: bytes | str) -> Fields:
         raise CodecError(f"an event with personal fields must be a JSON object: {error}") from error
 
 
+def sealed(data: str) -> tuple[Fields, dict[str, Sealed]]:
+    """The fields of an event's JSON, and those of them that are sealed; none of either if nothing is."""
+    if MARK not in data:
+        return {}, {}
+    try:
+        fields = _fields.decode(data)
+    except msgspec.DecodeError:
+        return {}, {}  # no object: the mark is part of something else
+    return fields, sealed_fields(fields)
+
+
 def join(fields: Mapping[str, msgspec.Raw]) -> bytes:
     """The reverse of `split`."""
     return _encode(fields)

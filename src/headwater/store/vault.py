@@ -139,16 +139,14 @@ class Vault:
         """
         if self._master is None:
             return events
-        sealed = {
-            index: envelope.split(event.data) for index, event in enumerate(events) if envelope.MARK in event.data
-        }
+        found = {index: envelope.sealed(event.data) for index, event in enumerate(events)}
+        sealed = {index: one for index, one in found.items() if one[1]}
         if not sealed:
             return events
-        found = {index: envelope.sealed_fields(fields) for index, fields in sealed.items()}
-        ciphers = await self.ciphers({one.subject for fields in found.values() for one in fields.values()})
+        ciphers = await self.ciphers({one.subject for _, values in sealed.values() for one in values.values()})
         opened = list(events)
-        for index, fields in sealed.items():
-            opened[index] = _open(events[index], fields, found[index], ciphers)
+        for index, (fields, values) in sealed.items():
+            opened[index] = _open(events[index], fields, values, ciphers)
         return opened
 
     # --- keys --------------------------------------------------------------------------------------------------

@@ -18,12 +18,14 @@ from headwater.errors import (
     StoreReadOnly,
     SubjectForgotten,
     Undecodable,
+    UnknownType,
     WrongMasterKey,
 )
 from headwater.store.key_adapter import SubjectKey
 from headwater.store.master_key import MasterKeys
 from headwater.store.memory import MemoryAdapter
 from headwater.store.memory_keys import MemoryKeys
+from headwater.store.model import NewEvent
 from headwater.store.vault import KEY_SECONDS
 from headwater.store.verification import verify
 from headwater.testing.clock import VirtualClock
@@ -295,4 +297,8 @@ async def test_what_looks_sealed_is_left_alone_or_refused(tmp_path: Path) -> Non
             with pytest.raises(CodecError, match="sealed"):
                 await other.append("people", [event])
             assert await other.head() == 0
-        assert await store.head() == 0
+        texts = ['["$sealed"]', '{"a":{"$sealed":7}}', '{"a":"\\"$sealed\\""}', '"\\"$sealed\\""', "null"]
+        await store.append_encoded("s", [NewEvent("Odd", 1, text.encode(), uuid4().bytes) for text in texts])
+        assert [event.data async for event in store.raw_all()] == texts
+        with pytest.raises(UnknownType):
+            await events_of(store)
