@@ -103,18 +103,20 @@ class Reading(Generic[T]):
                 page = [] if coming is None else (await coming).events
             finally:
                 if coming is not None:
-                    _abandon(coming)
+                    coming.cancel()
 
     def _fetch(self, last: StoredEvent, wanted: int) -> asyncio.Future[Page]:
         self._selection = self._selection.beyond(last)
-        return asyncio.ensure_future(self._read(self._selection, wanted))
+        coming = asyncio.ensure_future(self._read(self._selection, wanted))
+        coming.add_done_callback(_look_at)  # a reading that was left early may be garbage before anybody else does
+        return coming
 
 
 def _wanted(limit: int | None) -> int:
     return PAGE if limit is None else max(0, min(PAGE, limit))
 
 
-def _abandon(task: asyncio.Future[Page]) -> None:
-    """Nobody wants to know the outcome any more, an error neither."""
-    if not task.cancel() and not task.cancelled():
+def _look_at(task: asyncio.Future[Page]) -> None:
+    """Whoever waits for it gets the error; if nobody does, nobody needs to be told."""
+    if not task.cancelled():
         task.exception()
