@@ -108,7 +108,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 SHARED = f"{_PREFIX}shared"
 """The schema of all tests that leave the tables as they are: making them takes longer than most tests."""
 
-_TABLES = ("events", "event_tags", "links", "marks", "streams", "types", "snapshots", "subscriptions")
+_TABLES = ("events", "event_tags", "links", "marks", "streams", "types", "snapshots", "subscriptions", "subjects")
 _HEAD = """
 UPDATE head SET revision = 0, position = 0, hash = decode(repeat('00', 32), 'hex'), recorded_at = 0, streams = 0,
 types = 0

@@ -41,7 +41,7 @@ class BareAsyncpg:
         bare = cls(connection, address.schema)
         names = [(number + 1, f"account-a-{number}") for number in range(STREAMS)]
         first = Chunk(0, Head(1, 0, _HASH, 0, STREAMS, 1), names, [(1, "Deposited", 1)], [], [])
-        await connection.fetchval(bare._write, *first.arguments(), *([()] * 11))
+        await connection.fetchval(bare._write, *first.arguments())
         bare._head = first.head
         return bare
 
@@ -70,7 +70,7 @@ class BareAsyncpg:
             position, version = head.position + index + 1, self._versions[stream]
             id_ = self._ids.next().bytes
             name = f"account:a-{stream}"
-            row = (stream + 1, version, 1, id_, None, None, DATA, METADATA, f'["{name}"]', 0, _HASH)
+            row = (stream + 1, version, 1, id_, None, None, DATA, METADATA, f'["{name}"]', 0, _HASH, now)
             rows.append(row)
             tags.append((name, position))
         self._head = Head(head.revision + 1, head.position + size, _HASH, now, STREAMS, 1)

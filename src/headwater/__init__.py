@@ -12,6 +12,7 @@ from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.errors import HeadwaterError, Rejected
+from headwater.personal import Personal
 from headwater.pipeline.batch import BatchInfo
 from headwater.pipeline.dead_letters import DeadLetter, DeadLetters, MemoryDeadLetters
 from headwater.pipeline.iterable_source import IterableSource
@@ -66,6 +67,8 @@ from headwater.stages.producer_consumer import ProducerConsumer
 from headwater.stages.stream import stream
 from headwater.stages.subscribing import resubscribe, subscribe, subscribe_soon
 from headwater.store.appending import StreamAppend
+from headwater.store.backup import Backup
+from headwater.store.master_key import generate_master_key
 from headwater.store.model import Appended, Expected, Recorded, StoredEvent, Undecoded
 from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.store import EventStore
@@ -100,6 +103,7 @@ __all__ = [
     "AtLeast",
     "AtMost",
     "Backoff",
+    "Backup",
     "BagReader",
     "BagTable",
     "BatchInfo",
@@ -156,6 +160,7 @@ __all__ = [
     "Outcome",
     "PartitionDispatcher",
     "PartitionSupervisor",
+    "Personal",
     "Pid",
     "Pipeline",
     "Position",
@@ -210,6 +215,7 @@ __all__ = [
     "evolve",
     "fastlane",
     "from_iterable",
+    "generate_master_key",
     "like",
     "project",
     "resubscribe",

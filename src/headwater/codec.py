@@ -13,6 +13,7 @@ from typing import ClassVar, Final, NamedTuple, Protocol, Self
 import msgspec
 
 from headwater.errors import CodecError, DefinitionError, Undecodable, UnknownType, one_of
+from headwater.personal import PersonalFields, personal_fields
 
 
 class TypeName(NamedTuple):
@@ -45,6 +46,7 @@ class TypeRegistry:
         self._class_by_name: dict[TypeName, type] = {}
         self._name_by_class: dict[type, TypeName] = {}
         self._tagger_by_class: dict[type, Tagger] = {}
+        self._personal_by_name: dict[tuple[str, int], PersonalFields] = {}
         for registered, name in classes:
             self.register(registered, name)
 
@@ -57,8 +59,8 @@ class TypeRegistry:
             tagger: tells the tags of its values; they have none without it.
 
         Raises:
-            DefinitionError: the name stands for another class, or the class has another name; or the schema
-                version is below 1.
+            DefinitionError: the name stands for another class, or the class has another name; the schema version is
+                below 1; or its personal fields are declared wrongly, see `headwater.personal`.
         """
         if name.version < 1:
             raise DefinitionError(f"{registered.__qualname__}: a schema version starts at 1, not {name.version}")
@@ -70,6 +72,10 @@ class TypeRegistry:
             )
         if self._name_by_class.get(registered, name) != name:
             raise DefinitionError(f"{registered.__qualname__} is called {self._name_by_class[registered]} already")
+        if registered not in self._name_by_class:
+            personal = personal_fields(registered)
+            if personal is not None:
+                self._personal_by_name[name] = personal
         self._class_by_name[name] = registered
         self._name_by_class[registered] = name
         if tagger is not None:
@@ -92,6 +98,15 @@ class TypeRegistry:
     def tagger_of(self, registered: type) -> Tagger | None:
         """What tells the tags of the class's values; None if they have none."""
         return self._tagger_by_class.get(registered)
+
+    def personal_of(self, name: tuple[str, int]) -> PersonalFields | None:
+        """What is personal in the values of a type, by its name and schema version; None if nothing is."""
+        return self._personal_by_name.get(name)
+
+    @property
+    def personal(self) -> bool:
+        """Whether any class has personal fields."""
+        return bool(self._personal_by_name)
 
     def class_of(self, name: TypeName) -> type:
         """The class that the name stands for.

@@ -70,6 +70,13 @@ attribute as well.
     │   ├── StoreLocked
     │   ├── NotAStore, NewerSchema
     │   ├── OutcomeUnknown
+    │   ├── VaultError         personal fields and their keys
+    │   │   ├── InvalidMasterKey, MasterKeyMissing, WrongMasterKey
+    │   │   └── SubjectForgotten
+    │   ├── BackupFailed, BackupUnsupported
+    │   ├── FileTaken
+    │   ├── BrokenExport, ForeignLog
+    │   ├── NotExportable
     │   ├── StorageFailed
     │   │   └── StorageFull
     │   └── SubscriptionError      named subscriptions
@@ -593,6 +600,68 @@ class OutcomeUnknown(StoreError):
     def __init__(self, message: str, /, *, ids: Sequence[UUID]) -> None:
         super().__init__(message)
         self.ids = tuple(ids)
+
+
+class VaultError(StoreError):
+    """Base of what goes wrong with personal fields and their keys. Nothing was stored."""
+
+
+class InvalidMasterKey(VaultError, ValueError):
+    """This is no master key: 32 bytes in base64, or several with commas between them."""
+
+
+class MasterKeyMissing(VaultError):
+    """The store was opened without a master key: no personal field can be encrypted, and no key wrapped anew."""
+
+
+class WrongMasterKey(VaultError):
+    """A subject's key was wrapped with another master key than those that were given."""
+
+
+class SubjectForgotten(VaultError):
+    """Something personal would be stored about a subject that was forgotten. Nothing was appended.
+
+    Args:
+        subject: whose key is gone for ever.
+    """
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(f"subject {subject!r} was forgotten: nothing personal can be stored about it any more")
+        self.subject = subject
+
+
+class BackupFailed(StoreError):
+    """The copy could not be made, or is not what was copied. Nothing was left at its path."""
+
+
+class BackupUnsupported(StoreError):
+    """This backend makes no copies of itself. The message tells what to use instead."""
+
+
+class FileTaken(StoreError):
+    """There is a file already where one shall be made. It was not touched."""
+
+
+class BrokenExport(StoreError):
+    """A line of an export can't be what was written. What stood before it has been imported.
+
+    Args:
+        line: the line's number, from 1.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.reason = reason
+
+
+class ForeignLog(StoreError):
+    """The store's events are not the first ones of what is being imported. Nothing of it was imported."""
+
+
+class NotExportable(StoreError):
+    """The log holds something that an export can't carry. The message names it."""
 
 
 class StorageFailed(StoreError):

@@ -24,6 +24,8 @@ from headwater.store.store import EventStore
 PROJECT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-W", "error", "-c", "from headwater.cli.main import main; main()"]
 
+_OURS = ("COLUMNS", "LINES", "HEADWATER_APP", "HEADWATER_MASTER_KEY")
+
 # Lets no file of the process grow beyond a size, as a full disk would, and becomes the command.
 _LIMITED = """
 import os, resource, sys
@@ -33,7 +35,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "HEADWATER_APP")}
+    kept = {name: value for name, value in os.environ.items() if name not in _OURS}
     return {
         **kept,
         "TERM": "xterm",
@@ -43,19 +45,23 @@ def environment(**more: str) -> dict[str, str]:
     }
 
 
-def headwater(*args: object, cwd: Path, file_limit: int | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+def headwater(
+    *args: object, cwd: Path, file_limit: int | None = None, stdin: str = "", key: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run it to its end, with pipes."""
     command = [*COMMAND, *map(str, args)]
+    if key:
+        more["HEADWATER_MASTER_KEY"] = key
     if file_limit is not None:
         command = [sys.executable, "-c", _LIMITED, str(file_limit), *command]
     return subprocess.run(
-        command, cwd=cwd, env=environment(**more), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=environment(**more), input=stdin, capture_output=True, text=True, check=False
     )
 
 
-def succeed(*args: object, cwd: Path) -> str:
+def succeed(*args: object, cwd: Path, stdin: str = "") -> str:
     """Run it, and make sure that it has nothing to complain about. Returns what it printed."""
-    done = headwater(*args, cwd=cwd)
+    done = headwater(*args, cwd=cwd, stdin=stdin)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 

@@ -24,7 +24,12 @@ def test_a_program_prints_what_stands_below_it(tmp_path: Path, source: str, prin
     program = tmp_path / "program.py"
     program.write_text(source)
     done = subprocess.run(
-        [sys.executable, "-W", "error", program], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "error", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.stdout, done.stderr) == (printed, "")
 

@@ -3,8 +3,10 @@
 from headwater.testing.conformance.store_append import AppendSuite
 from headwater.testing.conformance.store_chain import ChainSuite
 from headwater.testing.conformance.store_condition import ConditionSuite
+from headwater.testing.conformance.store_keys import KeysSuite
 from headwater.testing.conformance.store_read import ReadSuite
 from headwater.testing.conformance.store_streams import StreamsSuite
+from headwater.testing.conformance.store_transfer import TransferSuite
 
 from .plugs import Memory
 
@@ -22,3 +24,9 @@ class TestStreams(Memory, StreamsSuite): ...
 
 
 class TestChain(Memory, ChainSuite): ...
+
+
+class TestKeys(Memory, KeysSuite): ...
+
+
+class TestTransfer(Memory, TransferSuite): ...

@@ -7,8 +7,14 @@ import sys
 import typer
 from typer.core import TyperGroup
 
+from headwater.cli.append import append
+from headwater.cli.backup import backup
 from headwater.cli.demo import demo
 from headwater.cli.events import events
+from headwater.cli.export import export
+from headwater.cli.forget import forget, rewrap
+from headwater.cli.import_ import import_command
+from headwater.cli.migrate import migrate
 from headwater.cli.output import complain
 from headwater.cli.state import state
 from headwater.cli.streams import streams
@@ -32,7 +38,7 @@ class Commands(TyperGroup):
 app = typer.Typer(
     name="headwater",
     cls=Commands,
-    help="Look into an event store, and run the demos.",
+    help="Look into an event store, look after it, and run the demos.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -43,6 +49,13 @@ app.command()(events)
 app.command()(state)
 app.command()(tail)
 app.command(name="verify")(verify_command)
+app.command()(append)
+app.command()(backup)
+app.command()(export)
+app.command(name="import")(import_command)
+app.command()(migrate)
+app.command()(forget)
+app.command()(rewrap)
 app.add_typer(demo, name="demo")
 
 

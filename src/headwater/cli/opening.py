@@ -28,16 +28,26 @@ async def open_store(database: str, codec: Codec | None = None) -> EventStore:
     return await EventStore.open(store_url(database), codec or Codec(), read_only=True)
 
 
-def store_url(database: str) -> str:
+async def open_for_writing(database: str, codec: Codec | None = None, *, create: bool = False) -> EventStore:
+    """Open a store for writing: a URL, or the path of an SQLite file.
+
+    Raises:
+        NotAStore: it is something else; or there is none, and it shall not be made.
+        StoreLocked: another process writes to it.
+    """
+    return await EventStore.open(store_url(database, create=create), codec or Codec(), create=create)
+
+
+def store_url(database: str, *, create: bool = False) -> str:
     """The store's URL; a plain path means an SQLite file.
 
     Raises:
-        NotAStore: there is no such file.
+        NotAStore: there is no such file, and it shall not be made.
     """
     if "://" in database:
         return database
     path = Path(database)
-    if not path.exists():
+    if not path.exists() and not create:
         raise NotAStore(f"there is no file {database!r}; `headwater demo exchange` makes one")
     return f"sqlite:///{path.absolute()}"
 

@@ -53,6 +53,14 @@ def print_json(records: Iterable[Record]) -> None:
     sys.stdout.flush()
 
 
+def print_answer(record: Record, sentence: str, *, json: bool) -> None:
+    """Print what a command has done: a sentence on a terminal, a line of JSON in a pipe or when asked."""
+    if wants_json(json):
+        print_json([record])
+    else:
+        sys.stdout.write(sentence + "\n")
+
+
 class TablePrinter:
     """Prints rows as they come, under one header. Columns widen when wider cells come; the last one is cut to fit.
 

@@ -7,13 +7,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from headwater.cli.opening import DATABASE_ARGUMENT, JSON_OPTION, open_store
 from headwater.cli.output import complain, print_json, wants_json
+from headwater.cli.progress import progress_bar
 from headwater.errors import HeadwaterError
-from headwater.store.store import EventStore
 from headwater.store.verification import Verification, verify
 
 _HASH_BYTES = 32
@@ -52,21 +50,9 @@ def verify_command(
 
 async def _verify(database: str, known: list[bytes]) -> Verification:
     async with await open_store(database) as store:
-        with Progress(
-            TextColumn("verifying"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not sys.stderr.isatty(),
-        ) as progress:
-            return await _run(store, known, progress)
-
-
-async def _run(store: EventStore, known: list[bytes], progress: Progress) -> Verification:
-    task = progress.add_task("verifying", total=int(await store.head()))
-    return await verify(store, known, lambda position: progress.update(task, completed=position))
+        head = int(await store.head())
+        with progress_bar() as update:
+            return await verify(store, known, lambda position: update("verifying", position, max(head, position)))
 
 
 def _hash(text: str) -> bytes:

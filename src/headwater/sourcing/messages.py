@@ -9,6 +9,7 @@ import msgspec
 
 from headwater.codec import Tagger, TypeName
 from headwater.errors import DefinitionError
+from headwater.personal import SUBJECT, TAGGED
 from headwater.sourcing.tagging import make_tagger
 
 
@@ -25,6 +26,7 @@ class MessageType(msgspec.StructMeta):
         tags: the fields that an event can be found by. `tags=("course",)` gives an event whose field `course` is "c-1"
             the tag `course:c-1`; `tags={"source": "account", "target": "account"}` names the tags otherwise than the
             fields. None gives no tag; a list, tuple or set gives one for each member.
+        subject: the field that tells whose the fields of type `Personal[...]` are.
     """
 
     def __new__(  # noqa: D102 - told above
@@ -39,6 +41,7 @@ class MessageType(msgspec.StructMeta):
         kw_only: bool = False,
         forbid_unknown_fields: bool = False,
         tags: Iterable[str] | Mapping[str, str] = (),
+        subject: str | None = None,
     ) -> MessageType:
         if version < 1:
             raise DefinitionError(f"{class_name}: a schema version starts at 1, not {version}")
@@ -53,7 +56,12 @@ class MessageType(msgspec.StructMeta):
             forbid_unknown_fields=forbid_unknown_fields,
         )
         message.type_name = TypeName(name or class_name, version)
+        if not isinstance(tags, str | Mapping):
+            tags = tuple(tags)
         message.tagger = make_tagger(class_name, message.__struct_fields__, tags, getattr(message, "tagger", None))
+        setattr(message, TAGGED, (*getattr(message, TAGGED, ()), *tags))
+        if subject is not None:
+            setattr(message, SUBJECT, subject)
         return message
 
     type_name: TypeName
@@ -76,6 +84,13 @@ class Event(msgspec.Struct, metaclass=MessageType):
         class Enrolled(Event, tags=("course", "student")):
             course: str
             student: str
+
+    `subject` names the field that tells whose the personal fields are. They are encrypted in the log, each person's
+    with a key of their own, and None once that key is gone: see `EventStore.forget`.
+
+        class Registered(Event, subject="person"):
+            person: str
+            name: Personal[str]
     """
 
     type_name: ClassVar[TypeName]

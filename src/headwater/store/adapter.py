@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from headwater.store.chain import ChainHead, ChainLink
+from headwater.store.key_adapter import KeyAdapter
 from headwater.store.model import Appended, Context, ExpectedVersion, NewEvent
 from headwater.store.page import Page, Selection
 from headwater.store.query import AppendCondition
@@ -49,9 +50,11 @@ class Append:
             events as the failed append had, and the versions would match by accident.
         idempotent: the ids may have been used before, by this very append: then it is answered as it was the first
             time, whatever it expects and under whatever condition.
+        recorded_at: when its events were recorded, in microseconds since 1970-01-01 UTC, if that was in another log
+            from which they are imported; None for the time at which they are appended.
     """
 
-    __slots__ = ("answer", "condition", "context", "failed", "follows", "idempotent", "parts")
+    __slots__ = ("answer", "condition", "context", "failed", "follows", "idempotent", "parts", "recorded_at")
 
     def __init__(
         self,
@@ -62,6 +65,7 @@ class Append:
         condition: AppendCondition | None = None,
         follows: Append | None = None,
         idempotent: bool = False,
+        recorded_at: int | None = None,
     ) -> None:
         self.parts = parts
         self.context = context
@@ -69,6 +73,7 @@ class Append:
         self.condition = condition
         self.follows = follows
         self.idempotent = idempotent
+        self.recorded_at = recorded_at
         self.failed = False
 
     @property
@@ -114,7 +119,8 @@ class LogAdapter(Protocol):
       then `ConditionFailed`; then an id that is used already, `DuplicateEvent`;
     - an idempotent append is the same as one in the log if its ids are those of a whole append there, in this order,
       and each event has the same stream, type, schema, data and tags. The context may differ;
-    - the time of an event is never lower than that of the one before it.
+    - the time of an event is `Append.recorded_at` if that is given, or else the time of the commit or shortly before;
+      if that is lower than the time of the event before it, it is that one's time.
     """
 
     @property
@@ -240,3 +246,7 @@ class StoreAdapter(LogAdapter, StreamsAdapter, SnapshotAdapter, Protocol):
     @property
     def subscriptions(self) -> SubscriptionAdapter:
         """Where the checkpoints of named subscriptions are kept."""
+
+    @property
+    def keys(self) -> KeyAdapter:
+        """Where the keys of subjects are kept."""

@@ -19,6 +19,7 @@ from headwater.store.encoding import NOWHERE, EventEncoder, make_context
 from headwater.store.model import Appended, Context, Expected, ExpectedVersion, NewEvent
 from headwater.store.naming import check_stream_name, check_tags
 from headwater.store.query import AppendCondition
+from headwater.store.sealing import SealingQueue
 from headwater.telemetry import SpanName, Telemetry
 
 APPEND: Final = SpanName("headwater", "store", "append")
@@ -58,6 +59,7 @@ class AppendingStore(StoreBase):
         super().__init__(adapter, codec, clock=clock, telemetry=telemetry)
         self._turn: Final = asyncio.Lock()
         self._encoder: Final = EventEncoder(codec, self._ids)
+        self._outlet: Final = SealingQueue(adapter, self.vault)
         self._in_line = 0
 
     async def append(
@@ -103,6 +105,8 @@ class AppendingStore(StoreBase):
             InvalidStreamName, InvalidTag: the stream or a tag may not be called so.
             UnknownType: the codec doesn't know the class of an event.
             CodecError: an event or the metadata doesn't fit into JSON.
+            MasterKeyMissing, WrongMasterKey: an event has personal fields, and the store was opened without the key.
+            SubjectForgotten: they are about somebody who was forgotten.
             ValueError: there are no events, or not as many ids as events.
             StoreClosed: the store is closed.
             StoreReadOnly: the store was opened for reading only.
@@ -204,7 +208,7 @@ class AppendingStore(StoreBase):
         append = self._prepare(
             stream, events, expected=expected, context=context, follows=follows, condition=condition, ids=ids
         )
-        self.adapter.submit(append)
+        self._outlet.submit(append)
         return append
 
     def submit_streams(
@@ -225,7 +229,7 @@ class AppendingStore(StoreBase):
             InvalidStreamName, …, StoreOverloaded: see `submit`.
         """
         append = self._prepare_parts(parts, context, condition, ())
-        self.adapter.submit(append)
+        self._outlet.submit(append)
         return append
 
     def holds(self, stream: str, id: UUID) -> asyncio.Future[bool]:  # noqa: A002 - the field's term
@@ -244,7 +248,7 @@ class AppendingStore(StoreBase):
         """
         part = AppendPart(stream, _NO_VERSION, [NewEvent(_PROBE, 1, b"null", id.bytes)])
         probe = Append((part,), NOWHERE, self._loop.create_future(), idempotent=True)
-        self.adapter.submit(probe)
+        self._outlet.submit(probe)
         found: asyncio.Future[bool] = self._loop.create_future()
         probe.answer.add_done_callback(partial(_tell, found))
         return found
@@ -304,7 +308,7 @@ class AppendingStore(StoreBase):
         """Queue the append, behind all that had to wait for room before it."""
         if not self._in_line:
             try:
-                self.adapter.submit(append)
+                self._outlet.submit(append)
             except StoreOverloaded:
                 pass
             else:
@@ -318,9 +322,9 @@ class AppendingStore(StoreBase):
 
     async def _submit_with_room(self, append: Append) -> None:
         while True:
-            await self.adapter.room()
+            await self._outlet.room()
             try:
-                self.adapter.submit(append)
+                self._outlet.submit(append)
             except StoreOverloaded:
                 continue  # `submit` of somebody else took the room: wait for more
             return

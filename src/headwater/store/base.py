@@ -9,6 +9,7 @@ from headwater.clock import Clock, SystemClock
 from headwater.codec import Codec
 from headwater.store.adapter import StoreAdapter
 from headwater.store.decoding import EventDecoder
+from headwater.store.vault import Vault
 from headwater.telemetry import Telemetry
 from headwater.types import IdSource
 
@@ -38,6 +39,7 @@ class StoreBase:
         self.telemetry: Final = telemetry or Telemetry(clock)
         self._loop: Final = asyncio.get_running_loop()
         self._ids: Final = IdSource(clock.wall)
+        self.vault: Final = Vault(adapter, codec.types, clock)
         self._decoder: Final = EventDecoder(codec)
         self._closed = False
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 
 from headwater.codec import Codec, TypeName
 from headwater.errors import CodecError, Undecodable, UnknownType
+from headwater.store.envelope import MARK
 from headwater.store.model import Recorded, StoredEvent, Undecoded
 
 T = TypeVar("T")
@@ -16,6 +17,9 @@ Unfold: TypeAlias = Callable[[Iterable[StoredEvent]], Iterator[T]]
 
 OnUndecodable = Literal["raise", "keep"]
 """What a typed read does with an event that it can't decode: raise, or give it with `Undecoded` in its place."""
+
+
+_SEALED: Final = "it holds personal fields that aren't opened: there is no master key, or they were altered"
 
 
 class EventDecoder:
@@ -77,6 +81,8 @@ class EventDecoder:
 
 
 def _placed(stored: StoredEvent, error: CodecError) -> CodecError:
+    if MARK in stored.data and isinstance(error, Undecodable):
+        error = Undecodable(f"{error}; {_SEALED}", name=stored.type)
     message = f"position {stored.position}, stream {stored.stream!r}, version {stored.version}: {error}"
     if isinstance(error, UnknownType):
         return UnknownType(message, name=error.name, version=error.version, position=stored.position)

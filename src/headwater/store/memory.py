@@ -12,6 +12,7 @@ from headwater.store.adapter import Append, Capabilities
 from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.expectation import unmet
 from headwater.store.memory_append import MemoryAppend
+from headwater.store.memory_keys import MemoryKeys
 from headwater.store.memory_log import MemoryLog, MemoryStream
 from headwater.store.memory_subscriptions import MemorySubscriptions
 from headwater.store.model import ExpectedVersion
@@ -39,6 +40,7 @@ class MemoryAdapter:
         self._ringing = False
         self._closed = False
         self.subscriptions: Final = MemorySubscriptions(self._require_open)
+        self.keys: Final = MemoryKeys(self._require_open)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -80,7 +80,8 @@ class MemoryAppend:
 
     def _add(self, now: int) -> Appended:
         log, append = self._log, self._append
-        recorded_at = max(now, log.events[-1].microseconds if log.events else 0)
+        wanted = now if append.recorded_at is None else append.recorded_at
+        recorded_at = max(wanted, log.events[-1].microseconds if log.events else 0)
         left = append.count
         parts = []
         for part in append.parts:

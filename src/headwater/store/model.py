@@ -82,6 +82,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
         tags: what it can be found by, in alphabetical order.
         remaining: how many events of the same append lie behind it; 0 for the last one.
         linked_from: the stream that it was appended to, and its version there; None unless it was read by a link.
+        erased: the personal fields whose values are gone for ever, because their subject was forgotten.
     """
 
     position: int
@@ -98,6 +99,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     tags: tuple[str, ...] = ()
     remaining: int = 0
     linked_from: tuple[str, int] | None = None
+    erased: tuple[str, ...] = ()
 
     @property
     def id(self) -> UUID:
@@ -187,6 +189,11 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     def tags(self) -> tuple[str, ...]:
         """What it can be found by, in alphabetical order."""
         return self.stored.tags
+
+    @property
+    def erased(self) -> tuple[str, ...]:
+        """The personal fields that are None because their subject was forgotten."""
+        return self.stored.erased
 
 
 class Undecoded(msgspec.Struct, frozen=True):

@@ -56,6 +56,7 @@ class ReadingStore(StoreBase):
             Undecodable: an event doesn't fit its class. `position` tells where it lies, `__cause__` why.
             StoreClosed: the store is closed, or was closed in between.
             StorageFailed: the storage could not be read.
+            WrongMasterKey: the key for a personal field was wrapped with another master key.
         """
         return self._typed(Selection(None, query, after, before, backwards), limit, undecodable)
 
@@ -97,7 +98,7 @@ class ReadingStore(StoreBase):
         backwards: bool = False,
         query: EventQuery | None = None,
     ) -> Reading[StoredEvent]:
-        """Like `read_all`, as the events lie in the log."""
+        """Like `read_all`, as the events lie in the log; in a store with a master key, personal fields are opened."""
         return Reading(self._page_of, Selection(None, query, after, before, backwards), limit, _each)
 
     def raw_stream(
@@ -129,7 +130,7 @@ class ReadingStore(StoreBase):
             StorageFailed: the storage could not be read.
         """
         with self.telemetry.span(READ, stream=selection.stream, after=selection.after, limit=limit) as span:
-            page = await self.adapter.read(selection, limit)
+            page = await self._opened(await self.adapter.read(selection, limit))
             span.set(events=len(page.events))
             return page
 
@@ -155,7 +156,7 @@ class ReadingStore(StoreBase):
         Raises:
             StoreClosed, StorageFailed: see `page`.
         """
-        found = await self.adapter.read(Selection(stream, backwards=True), 1)
+        found = await self._opened(await self.adapter.read(Selection(stream, backwards=True), 1))
         return found.events[0] if found.events else None
 
     async def head(self) -> Position:
@@ -191,6 +192,12 @@ class ReadingStore(StoreBase):
             Undecodable: it doesn't fit its class. `position` tells which event it is.
         """
         return self._decoder.decode(stored)
+
+    async def _opened(self, page: Page) -> Page:
+        """The page with personal fields in the clear, where there is a key."""
+        if not self.vault.unlocked:
+            return page
+        return Page(await self.vault.open(page.events), page.head)
 
     def _typed(self, selection: Selection, limit: int | None, undecodable: OnUndecodable) -> Reading[Recorded]:
         unfold = self._decoder.recorded if undecodable == "raise" else self._decoder.recorded_or_kept

@@ -113,12 +113,12 @@ class _Pages:
                 page = [] if coming is None else (await coming).events
             finally:
                 if coming is not None:
-                    _abandon(coming)
+                    coming.cancel()
 
     def _fetch(self, last: StoredEvent, wanted: int) -> asyncio.Future[Page]:
         self._selection = self._selection.beyond(last)
         coming = asyncio.ensure_future(self._read(self._selection, wanted))
-        coming.add_done_callback(_seen)
+        coming.add_done_callback(_look_at)  # a reading that was left early may be garbage before anybody else does
         return coming
 
 
@@ -133,12 +133,7 @@ def _wanted(limit: int | None) -> int:
     return PAGE if limit is None else max(0, min(PAGE, limit))
 
 
-def _abandon(coming: asyncio.Future[Page]) -> None:
-    """Nobody wants to know the outcome any more."""
-    coming.cancel()
-
-
-def _seen(coming: asyncio.Future[Page]) -> None:
-    """An error of a page that nobody comes for is no news: the next read will tell."""
-    if not coming.cancelled():
-        coming.exception()
+def _look_at(task: asyncio.Future[Page]) -> None:
+    """Whoever waits for it gets the error; if nobody does, nobody needs to be told."""
+    if not task.cancelled():
+        task.exception()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Self
 
 from headwater.clock import Clock
 from headwater.codec import Codec
-from headwater.store.appending import AppendingStore
+from headwater.store.backup import BackupStore
+from headwater.store.encoded import EncodedStore
+from headwater.store.erasing import ErasingStore
+from headwater.store.exporting import ExportingStore
+from headwater.store.importing import ImportingStore
+from headwater.store.master_key import MASTER_KEY_VARIABLE, MasterKeys
 from headwater.store.opening import open_adapter
 from headwater.store.streams import StreamsStore
 from headwater.store.subscribing import SubscribingStore
@@ -15,7 +21,9 @@ from headwater.store.url import Durability
 from headwater.telemetry import Telemetry
 
 
-class EventStore(AppendingStore, SubscribingStore, StreamsStore):
+class EventStore(
+    EncodedStore, SubscribingStore, StreamsStore, ErasingStore, BackupStore, ExportingStore, ImportingStore
+):
     """An append-only log of events in streams. Made by `open`; belongs to the event loop that opened it.
 
         async with await EventStore.open("sqlite:///bank.db", codec) as store:
@@ -44,6 +52,7 @@ class EventStore(AppendingStore, SubscribingStore, StreamsStore):
         read_only: bool = False,
         create: bool = True,
         durability: Durability | None = None,
+        master_key: str | None = None,
     ) -> Self:
         """Open the store that a URL names.
 
@@ -59,8 +68,12 @@ class EventStore(AppendingStore, SubscribingStore, StreamsStore):
             create: make the store if there is none. Has no effect with `read_only`.
             durability: `full`: an append is on the disk before it is answered. `relaxed`: what was answered last may
                 be lost with the machine, though not with the process. By default what the URL says, or else `full`.
+            master_key: what the keys for personal fields are wrapped with: 32 bytes in base64, see
+                `generate_master_key`. By default the environment variable HEADWATER_MASTER_KEY, or none. To change it,
+                give the new one, a comma and the old one, and see `rewrap_keys`.
 
         Raises:
+            InvalidMasterKey: the master key has another form. Nothing was opened.
             NotAStore: the URL has another form, or names something else, or nothing and it shall not be made.
                 Nothing was touched.
             NewerSchema: the store was written by a newer Headwater. Nothing was touched.
@@ -69,8 +82,13 @@ class EventStore(AppendingStore, SubscribingStore, StreamsStore):
                 storage refused.
             MissingExtra: the database's driver isn't installed.
         """
+        master = master_key or os.environ.get(MASTER_KEY_VARIABLE)
+        keys = MasterKeys(master) if master else None
         adapter = await open_adapter(url, clock=clock, read_only=read_only, create=create, durability=durability)
-        return cls(adapter, codec, clock=clock, telemetry=telemetry)
+        store = cls(adapter, codec, clock=clock, telemetry=telemetry)
+        if keys is not None:
+            store.vault.unlock(keys)
+        return store
 
     async def __aenter__(self) -> Self:
         return self
@@ -89,4 +107,6 @@ class EventStore(AppendingStore, SubscribingStore, StreamsStore):
         self._closed = True
         for bell in self._followers:
             bell.set()
+        await self._outlet.drain()
+        self.vault.drop()
         await self.adapter.close()

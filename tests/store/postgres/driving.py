@@ -74,14 +74,17 @@ class Postgres:
 
     capabilities = Capabilities(durable=True, shared=True, many_writers=True)
     url: str
+    directory: Path
 
     @pytest.fixture(autouse=True)
-    def _server(self, postgres: str) -> None:
+    def _server(self, postgres: str, tmp_path: Path) -> None:
         self.url = postgres
+        self.directory = tmp_path
         asyncio.run(wipe(postgres, SHARED))
 
     async def open(self, directory: Path, clock: Clock | None = None) -> EventStore:
-        return await Database(self.url).open(clock=clock)
+        schema = SHARED if directory == self.directory else own_schema(directory)
+        return await Database(self.url, schema).open(clock=clock)
 
 
 def postgres(store: EventStore) -> PostgresAdapter:

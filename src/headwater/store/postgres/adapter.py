@@ -19,6 +19,7 @@ from headwater.store.postgres import changes, page, snapshots, streams
 from headwater.store.postgres.address import PostgresAddress
 from headwater.store.postgres.bell import Bell
 from headwater.store.postgres.connection import Connection, Limits
+from headwater.store.postgres.keys import PostgresKeys
 from headwater.store.postgres.opening import Opened, connect
 from headwater.store.postgres.readers import Readers
 from headwater.store.postgres.schema import quoted
@@ -60,6 +61,7 @@ class PostgresAdapter:
         self._closing: asyncio.Task[None] | None = None
         self._readers: Final = Readers(dialer, clock, readers)
         self._bell: Final = Bell(dialer, clock, self._revision)
+        self.keys: Final = PostgresKeys(self._write, self._read, self._schema)
         self.subscriptions: Final = PostgresSubscriptions(self._write, self._read, self._schema)
         self._writer: Writer | None = None
         if opened.transactions is not None:

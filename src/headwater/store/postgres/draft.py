@@ -36,22 +36,23 @@ WITH moved AS (
 ), new_events AS (
     INSERT INTO {s}.events (position, stream, version, type, id, recorded_at, causation, correlation,
                             data, metadata, tags, remaining, hash)
-    SELECT $14 + number, stream, version, type, id, $4, causation, correlation, data, metadata, tags,
-           coalesce(remaining, 0), hash
+    SELECT $14 + number, stream, version, type, id, coalesce(recorded_at, $4), causation, correlation,
+           data, metadata, tags, coalesce(remaining, 0), hash
     FROM moved, unnest($15::bigint[], $16::bigint[], $17::integer[], $18::uuid[], $19::uuid[], $20::uuid[],
-                       $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bytea[])
-        WITH ORDINALITY
-        AS new (stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash, number)
+                       $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bytea[], $26::bigint[])
+        WITH ORDINALITY AS new (stream, version, type, id, causation, correlation, data, metadata, tags, remaining,
+                                hash, recorded_at, number)
 )
 SELECT count(*) FROM moved
 """
 """Adds a chunk's rows if the log is at a revision, or nothing at all. Gives 1 or 0.
 
-The events' columns may be shorter than the others, even empty, where what is left out is NULL, or 0 for `remaining`.
+The events' columns may be shorter than the others, even empty, where what is left out is NULL, 0 for `remaining`, or
+the head's time for `recorded_at`.
 """
 
-# Of an event: stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash.
-Row = tuple[int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes]
+# Of an event: stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash, recorded_at.
+Row = tuple[int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes, int]
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -87,8 +88,14 @@ class Chunk(msgspec.Struct, frozen=True):
             *(zip(*self.types, strict=True) if self.types else ((), (), ())),
             *(zip(*sorted(self.tags), strict=True) if self.tags else ((), ())),
             head.position - len(self.rows),
-            *(column if any(column) else () for column in zip(*self.rows, strict=True)),
+            *self._columns(),
         ]
+
+    def _columns(self) -> list[Sequence[object]]:
+        columns: list[Sequence[object]] = list(zip(*self.rows, strict=True)) if self.rows else [()] * 12
+        times = columns.pop()
+        several = times and times[0] != self.head.recorded_at  # they never fall, and the head's is the last one's
+        return [*(column if any(column) else () for column in columns), times if several else ()]
 
 
 class Draft:
@@ -112,6 +119,7 @@ class Draft:
         "_chunks",
         "_facts",
         "_hash",
+        "_now",
         "_pending",
         "_position",
         "_recorded_at",
@@ -127,7 +135,8 @@ class Draft:
         head = head or catalogue.head
         self._catalogue = catalogue
         self._facts = facts
-        self._recorded_at = max(head.recorded_at, now)
+        self._now = now
+        self._recorded_at = head.recorded_at
         self._position = head.position
         self._hash = head.hash
         self._streams = dict(facts.streams)
@@ -208,6 +217,7 @@ class Draft:
 
     def _lay_out(self, append: Append) -> Appended:
         self.changed = True
+        self._recorded_at = max(self._recorded_at, self._now if append.recorded_at is None else append.recorded_at)
         left = append.count
         done = []
         for part in append.parts:
@@ -237,7 +247,7 @@ class Draft:
                 self._hash, (position, name, version, kind, schema, id_, recorded_at, *context_fields)
             )
             number = known.get((kind, schema)) or self._type(kind, schema)
-            self._chunk.rows.append((stream, version, number, id_, *context_fields, self._hash))
+            self._chunk.rows.append((stream, version, number, id_, *context_fields, self._hash, recorded_at))
             if tags is not None:
                 self._chunk.tags.extend((tag, position) for tag in event.tags)
             if pending is not None:

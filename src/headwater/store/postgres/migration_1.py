@@ -84,6 +84,12 @@ CREATE TABLE {s}.subscriptions (
 
 CREATE SEQUENCE {s}.subscription_tokens; -- outlives the subscriptions: no token is handed out twice
 
+CREATE TABLE {s}.subjects (
+    subject text COLLATE "C" PRIMARY KEY,
+    wrapped bytea,                     -- the key, encrypted with a master key; NULL once the subject was forgotten
+    master text NOT NULL               -- the fingerprint of that master key; '' once the subject was forgotten
+) WITH (autovacuum_vacuum_threshold = 0, autovacuum_vacuum_scale_factor = 0); -- each key that was destroyed counts
+
 CREATE UNIQUE INDEX streams_by_name ON {s}.streams (name);
 CREATE UNIQUE INDEX events_by_stream ON {s}.events (stream, version);
 CREATE UNIQUE INDEX events_by_id ON {s}.events (id);

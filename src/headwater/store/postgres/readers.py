@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final, Protocol, TypeVar
 
 from headwater.clock import Clock
 from headwater.store.postgres.connection import Connection, Dialer
@@ -12,6 +12,15 @@ from headwater.store.postgres.failure import DRIVER, is_lost, storage_failure
 from headwater.store.postgres.patience import Patience
 
 _T = TypeVar("_T")
+
+
+class Running(Protocol):
+    """`Readers.run`, and what the adapter makes of it."""
+
+    def __call__(
+        self, query: Callable[[Connection], Awaitable[_T]], patience: float | None = None, /
+    ) -> Coroutine[object, object, _T]:
+        """Run a single statement on a connection; again if that is lost."""
 
 
 class Readers:

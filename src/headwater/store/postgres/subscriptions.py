@@ -8,11 +8,10 @@ token already, the claim was carried out before.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Final, Protocol, TypeVar
+from typing import Final
 
 from headwater.errors import StoreError
-from headwater.store.postgres.connection import Connection
+from headwater.store.postgres.readers import Running
 from headwater.store.subscription_adapter import Checkpoint, Claim
 from headwater.store.subscription_claims import claimed, lost, unchangeable
 
@@ -46,17 +45,6 @@ DELETE FROM {{s}}.subscriptions AS kept WHERE name = $1 AND ($3 OR {_FREE.format
 
 Row = tuple[str, str | None, int, int, str, int]
 """The columns in the order of a checkpoint's attributes."""
-
-_T = TypeVar("_T")
-
-
-class Running(Protocol):
-    """`Readers.run`, and what the adapter makes of it."""
-
-    def __call__(
-        self, query: Callable[[Connection], Awaitable[_T]], patience: float | None = None, /
-    ) -> Coroutine[object, object, _T]:
-        """Run a single statement on a connection; again if that is lost."""
 
 
 class PostgresSubscriptions:

@@ -15,13 +15,16 @@ import apsw
 from headwater.clock import Clock, SystemClock
 from headwater.errors import HeadwaterError, StoreClosed, StoreOverloaded, StoreReadOnly
 from headwater.store.adapter import Append, Capabilities
+from headwater.store.backup import Backup, BackupProgress
 from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.model import ExpectedVersion
 from headwater.store.page import Page, Selection
 from headwater.store.sqlite import changes, page, snapshots, streams
+from headwater.store.sqlite.backup import back_up
 from headwater.store.sqlite.courtesy import Courtesy
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.files import Files
+from headwater.store.sqlite.keys import SqliteKeys
 from headwater.store.sqlite.names import Names
 from headwater.store.sqlite.subscriptions import SqliteSubscriptions
 from headwater.store.sqlite.task import Task
@@ -50,6 +53,7 @@ class SqliteAdapter:
 
     def __init__(self, files: Files, clock: Clock, durability: Durability) -> None:
         self._files: Final = files
+        self._clock: Final = clock
         self._durability: Final = durability
         self._writer: Final = files.writer
         self._names: Final = Names()
@@ -58,6 +62,7 @@ class SqliteAdapter:
         self._closing: asyncio.Task[None] | None = None
         self._pending = 0
         self.subscriptions: Final = SqliteSubscriptions(self.change, self._read)
+        self.keys: Final = SqliteKeys(files.path, self.change, self._read)
         self._done = 0
         self._courtesy: Final = Courtesy(self._loop, self._progress)
         self._watchers: Final = PollingWatchers(files.path, clock) if self._writer is None else Watchers()
@@ -204,6 +209,12 @@ class SqliteAdapter:
     async def delete_snapshots(self, stream: str, key: str | None) -> None:
         """Forget one snapshot of the stream, or all."""
         await self.change(lambda connection, _: snapshots.delete(connection, stream, key))
+
+    async def backup(self, path: Path, *, overwrite: bool, progress: BackupProgress | None) -> Backup:
+        """Copy the file."""
+        if self._closing is not None:
+            raise StoreClosed(f"{self.location}: the store is closed")
+        return await back_up(self._files.path, path, self._clock, overwrite=overwrite, progress=progress)
 
     async def change(
         self, run: Callable[[apsw.Connection, Draft], _T], streams: Sequence[str] = (), *, quiet: bool = False

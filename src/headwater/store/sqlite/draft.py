@@ -30,7 +30,13 @@ class Draft:
         connection: the writer's, in the transaction.
         catalogue: what is committed.
         chain: the last event that is committed.
-        recorded_at: the time of all its events, in microseconds since 1970-01-01 UTC.
+        recorded_at: the time of the last event that is committed, in microseconds since 1970-01-01 UTC.
+        now: the time of the transaction.
+
+    Attributes:
+        head: the position of the last event, those of the transaction included.
+        recorded_at: its time.
+        changed: whether there is anything to commit.
     """
 
     __slots__ = (
@@ -40,8 +46,8 @@ class Draft:
         "_hash",
         "_next_stream",
         "_next_tag",
+        "_now",
         "_pending",
-        "_recorded_at",
         "_repetitions",
         "_rows",
         "_streams",
@@ -51,12 +57,15 @@ class Draft:
         "_unnoted",
         "changed",
         "head",
+        "recorded_at",
     )
 
-    def __init__(self, connection: apsw.Connection, catalogue: Catalogue, chain: ChainHead, recorded_at: int) -> None:
+    def __init__(
+        self, connection: apsw.Connection, catalogue: Catalogue, chain: ChainHead, recorded_at: int, now: int
+    ) -> None:
         self._connection = connection
         self._catalogue = catalogue
-        self._recorded_at = recorded_at
+        self._now = now
         self._hash = chain.hash
         self._rows = Rows()
         self._streams: dict[str, StreamState] = {}
@@ -70,6 +79,7 @@ class Draft:
         self._conflicts: dict[Append, int | None] = {}
         self._unnoted = False
         self.head = chain.position
+        self.recorded_at = recorded_at
         self.changed = False
 
     def load(self, appends: list[Append], streams: Iterable[str] = ()) -> None:
@@ -187,6 +197,7 @@ class Draft:
         return None if position is None else ConditionFailed(position, append.condition.after)
 
     def _lay_out(self, append: Append) -> Appended:
+        self.recorded_at = max(self.recorded_at, self._now if append.recorded_at is None else append.recorded_at)
         left = append.count
         done = []
         for part in append.parts:
@@ -194,13 +205,13 @@ class Draft:
             done.append(self._lay_out_part(part, append, left))
         self.changed = self._unnoted = True
         if self._repetitions is not None:
-            self._repetitions.add(append, done, self._recorded_at)
+            self._repetitions.add(append, done, self.recorded_at)
         return Appended.together(done)
 
     def _lay_out_part(self, part: AppendPart, append: Append, left: int) -> Appended:
         """Lay out the rows of a part; `left` events of the append lie behind it."""
         rows, position, previous = self._rows.events, self.head, self._hash
-        name, recorded_at = part.stream, self._recorded_at
+        name, recorded_at = part.stream, self.recorded_at
         context = append.context
         causation, correlation = context.causation, context.correlation
         metadata = None if context.metadata is None else context.metadata.decode()

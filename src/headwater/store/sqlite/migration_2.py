@@ -1,4 +1,4 @@
-"""Schema version 2: tags, the hash chain, the bounds of appends, links, marks, snapshots.
+"""Schema version 2: tags, the hash chain, the bounds of appends, links, marks, snapshots, keys.
 
 The events are copied into a table of the new form, because each needs a hash that covers the one before it.
 """
@@ -10,7 +10,7 @@ from typing import Final
 import apsw
 
 from headwater.store.chain import GENESIS, next_hash
-from headwater.store.sqlite import subscription_tables
+from headwater.store.sqlite import key_tables, subscription_tables
 
 _TABLES: Final = """
 DROP TRIGGER events_are_never_updated;
@@ -140,3 +140,4 @@ def migrate(connection: apsw.Connection) -> None:
     connection.execute("INSERT INTO chain VALUES (1, ?, ?)", (position, previous))
     connection.execute(_REST)
     connection.execute(subscription_tables.TABLES)
+    connection.execute(key_tables.TABLES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ import apsw
 
 from headwater.errors import NewerSchema, NotAStore, StorageFailed
 from headwater.store.sqlite import migration_2
+from headwater.store.sqlite.connection import open_reader
+from headwater.store.sqlite.failure import storage_failure
 
 APPLICATION_ID: Final = 0x48445752
 """Stands in the header of each file that is an event store: the letters HDWR."""
@@ -89,6 +92,19 @@ def prepare(connection: apsw.Connection, path: Path) -> None:
     # in a write-ahead log beside it, so that whoever looks at the file alone can tell what it is.
     if connection.pragma("journal_mode", "WAL") != "wal":
         raise StorageFailed(f"{path}: this file system cannot hold a write-ahead log, which the store needs")
+
+
+def schema_version(path: Path) -> int:
+    """The schema version of a store's file, which is not changed.
+
+    Raises:
+        StorageFailed: SQLite cannot read it.
+    """
+    try:
+        with closing(open_reader(path)) as connection:
+            return int(connection.pragma("user_version"))
+    except apsw.Error as error:
+        raise storage_failure(path, error) from error
 
 
 def checked_version(connection: apsw.Connection, path: Path) -> int:

@@ -188,8 +188,7 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             self.steps += 1
             self._refresh()
-            recorded_at = max(self._recorded_at, self._clock.wall() // 1_000)
-            draft = Draft(connection, self._catalogue, self._chain, recorded_at)
+            draft = Draft(connection, self._catalogue, self._chain, self._recorded_at, self._clock.wall() // 1_000)
             draft.load(
                 [work for work in group if isinstance(work, Append)],
                 [name for work in group if isinstance(work, Task) for name in work.streams],
@@ -200,8 +199,7 @@ class Writer:
         except BaseException:
             self._roll_back()
             raise
-        if draft.head > self._chain.position:
-            self._recorded_at = recorded_at
+        self._recorded_at = draft.recorded_at
         self._chain = draft.adopt()
         return answers
 
