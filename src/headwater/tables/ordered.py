@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import islice
+from operator import itemgetter
 from typing import ClassVar, TypeVar
 
 from headwater.errors import IncomparableKey
@@ -93,7 +94,8 @@ class OrderedReader(TableReader[Row]):
                 keys = order.within(span, reverse=reverse)
             except TypeError as error:
                 raise IncomparableKey(f"no such stretch in the order of the keys: {error}") from error
-            return list(map(rows.__getitem__, keys if limit is None else islice(keys, limit)))
+            found = list(islice(keys, limit))  # first all keys, then all rows: they lie apart in the memory
+            return list(itemgetter(*found)(rows)) if len(found) > 1 else [rows[key] for key in found]
 
 
 class OrderedTable(Table[Row], OrderedReader[Row]):
