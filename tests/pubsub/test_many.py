@@ -102,7 +102,6 @@ def test_a_subscription_takes_little_memory() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.row("PB-11")
 def test_a_million_subscriptions() -> None:
     async def scenario(system: System, pubsub: PubSub) -> None:
         pids = await fill(system, pubsub, 1_000_000, 100_000)
