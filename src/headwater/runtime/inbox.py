@@ -36,6 +36,7 @@ class Inbox(Ties):
         mailbox: the queue; `UNOPENED` until the first message has to wait.
         queue: puts a message into the mailbox, once there is room.
         room: how many more messages fit for certain, so that nobody has to count those that wait; see `make_room`.
+            None while the process rests, unless it is suspended: so whoever finds room needn't wake it either.
     """
 
     __slots__ = ("_suspended", "asked", "capacity", "handlers", "mailbox", "queue", "room", "server", "state")
@@ -72,7 +73,8 @@ class Inbox(Ties):
     def make_room(self) -> bool:
         """Count anew how many messages fit, and open the mailbox if it is the first. False if none does.
 
-        There is no room in the mailbox of a process that has ended.
+        There is no room in the mailbox of a process that has ended. Only for who queues a message now and wakes the
+        process if it rests: those who find room later don't.
         """
         if self.state == ENDED:
             return False

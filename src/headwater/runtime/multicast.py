@@ -40,11 +40,10 @@ def multicast(pids: Sequence[Pid[object]], content: object) -> list[Pid[object]]
         if take is not None and process.state == IDLE:
             process.state = QUEUED
             take(process)
-        elif process.room > 0 or process.make_room() or process.state == ENDED:
-            pid.send(content)
-        else:
-            pid.send(content)
+            continue
+        if process.room <= 0 and not process.make_room() and process.state != ENDED:
             full.append(pid)
+        process.post((handlers.info, content, None, None))
     return full
 
 

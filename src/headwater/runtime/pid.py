@@ -12,7 +12,7 @@ from headwater.runtime.exits import Exit, Reason
 from headwater.runtime.handlers import Handler
 from headwater.runtime.process import Process, current
 from headwater.runtime.reply import Deferred
-from headwater.runtime.states import IDLE, RUNNING, WATCHFUL
+from headwater.runtime.states import IDLE, RUNNING
 
 ServerT_co = TypeVar("ServerT_co", covariant=True)
 ServerT = TypeVar("ServerT")
@@ -204,20 +204,18 @@ class Pid(Generic[ServerT_co]):
         elif (room := process.room) > 0:
             # What `Process.post` does, for the case that is worth writing out.
             process.room = room - 1
-            process.queue((handler, argument, None, None))
-            if process.state <= WATCHFUL:
-                process.wake()
+            queue = process.queue
+            queue((handler, argument, None, None))
         else:
             process.post((handler, argument, None, None))
 
     def send(self, message: object) -> None:
         """Send a plain message, for the process's `handle_info`. Dropped like a cast."""
         process = self._process
-        if process.room > 0:  # as in `cast`
-            process.room -= 1
-            process.queue((process.handlers.info, message, None, None))
-            if process.state <= WATCHFUL:
-                process.wake()
+        if (room := process.room) > 0:  # as in `cast`
+            process.room = room - 1
+            queue = process.queue
+            queue((process.handlers.info, message, None, None))
         else:
             process.post((process.handlers.info, message, None, None))
 

@@ -34,6 +34,9 @@ from headwater.runtime.server import Server
 from headwater.runtime.states import AWAITING, ENDED, IDLE, QUEUED, RUNNING, WATCHFUL
 from headwater.runtime.ties import Ties
 
+COUNTS: Final = tuple(range(1, count + 1) for count in range(TURN_MESSAGES + 1))
+"""For each number of messages, what counts them: made once, for making a range takes as long as handling a message."""
+
 _log: Final = logging.getLogger("headwater.runtime")
 
 current: contextvars.ContextVar[Process | None] = contextvars.ContextVar("headwater.process", default=None)
@@ -263,6 +266,7 @@ class Process(Inbox):
                 self.wake()
             else:
                 self.state = IDLE
+                self.room = 0
         if self._suspended:
             self._obey_waiting()
 
@@ -272,9 +276,8 @@ class Process(Inbox):
         waiting = len(mailbox)
         if waiting > TURN_MESSAGES:  # `min` would take as long as a message does
             waiting = TURN_MESSAGES
-        left = waiting
-        while left:
-            left -= 1
+        taken = 0
+        for taken in COUNTS[waiting]:
             message = handler, argument, keywords, reply = take()
             if keywords is None and handler.is_sync:  # nobody waits for an answer: most messages
                 function = handler.function
@@ -290,9 +293,9 @@ class Process(Inbox):
                 self.handled -= 1  # it is counted below
             if self.asked:
                 self._between_messages()
-                if self.state != RUNNING or self.watchful or left > len(mailbox):
+                if self.state != RUNNING or self.watchful or waiting - taken > len(mailbox):
                     break
-        self.handled += waiting - left
+        self.handled += taken
 
     def _handle_observed(self) -> None:
         """The same for a process that somebody looks at: one message a turn, told to the observers."""
@@ -363,6 +366,7 @@ class Process(Inbox):
 
     def _rest(self) -> None:
         self.asked = False
+        self.room = 0
         self.state = WATCHFUL if self.watchful else IDLE
         if self.mailbox:
             self.wake()

@@ -73,10 +73,7 @@ _RESERVED: Final = frozenset(
 def deliver(pid: Pid[object], message: object) -> None:
     """Send a stage a stage message. Dropped if it has ended; never refused because its mailbox is full."""
     process = pid.process
-    if process.room > 0 or process.make_room():
-        pid.cast(_RECEIVE, message)
-    else:
-        process.signal((process.handlers.find(_RECEIVE), message, None, None))
+    process.signal((process.handlers.find(_RECEIVE), message, None, None))
 
 
 def watch(owner: Process, target: Pid[object], message: Callable[[Reason], object]) -> int:
