@@ -23,7 +23,7 @@ demo: $(READY)  ## run the exchange on half an hour of real order flow (ARGS="--
 	@$(BIN)/headwater demo exchange $(ARGS)
 
 test: $(READY)  ## run every test (ARGS="-k name" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(READY)  ## check style, types and the direction of imports
 	@$(BIN)/ruff check .
