@@ -7,15 +7,14 @@ inserted one by one are sorted once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from threading import RLock
-from typing import Any, Final, TypeAlias
-
-from sortedcontainers import SortedList
+from typing import Final, TypeAlias
 
 from headwater.errors import IncomparableKey
 from headwater.tables.match import Span
+from headwater.tables.sorted_keys import SortedKeys
 
 _SAFE: Final = frozenset((int, str, bytes))
 """Types whose values can all be compared with each other."""
@@ -37,7 +36,7 @@ class Order:
     def __init__(self, lock: RLock) -> None:
         self.lock = lock
         self.kind: KeyKind = None
-        self._keys: Any = SortedList()
+        self._keys = SortedKeys()
 
     # --- writing ---------------------------------------------------------------------------------------------
 
@@ -74,7 +73,7 @@ class Order:
             self.sort(rows)
             try:
                 for key in sorted(keys):  # type: ignore[type-var]  # that is tried
-                    self._keys.bisect_left(key)
+                    self._keys.find(key)
                     _ = key < key  # type: ignore[operator]  # a first key has nothing else to be compared with
             except TypeError as error:
                 raise IncomparableKey(f"the keys of an ordered table must have an order: {error}") from error
@@ -102,27 +101,25 @@ class Order:
 
     # --- reading: with the lock held, after `sort` --------------------------------------------------------------
 
-    def all(self, *, reverse: bool = False) -> Iterable[object]:
+    def all(self) -> Iterable[object]:
         """All keys."""
-        return reversed(self._keys) if reverse else self._keys  # type: ignore[no-any-return]
+        return self._keys
 
-    def within(self, span: Span, *, reverse: bool = False) -> Iterator[object]:
-        """The keys of a stretch."""
-        return self._keys.irange(span.low, span.high, span.inclusive, reverse)  # type: ignore[no-any-return]
+    def within(self, span: Span, limit: int | None = None, *, reverse: bool = False) -> list[object]:
+        """The keys of a stretch, so many at most.
+
+        Raises:
+            TypeError: an end can't be compared with the keys.
+        """
+        return self._keys.within(span, limit, reverse=reverse)
 
     def count(self, span: Span) -> int:
-        """How many keys lie in a stretch."""
-        low_included, high_included = span.inclusive
-        keys = self._keys
-        low = 0 if span.low is None else keys.bisect_left(span.low) if low_included else keys.bisect_right(span.low)
-        high = (
-            len(keys)
-            if span.high is None
-            else keys.bisect_right(span.high)
-            if high_included
-            else keys.bisect_left(span.high)
-        )
-        return max(0, high - low)
+        """How many keys lie in a stretch.
+
+        Raises:
+            TypeError: likewise.
+        """
+        return self._keys.count(span)
 
 
 def _kind_of(key: object) -> KeyKind:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 from operator import itemgetter
 from typing import ClassVar, TypeVar
 
@@ -91,11 +90,10 @@ class OrderedReader(TableReader[Row]):
         with content.lock:
             order.sort(rows)
             try:
-                keys = order.within(span, reverse=reverse)
+                keys = order.within(span, limit, reverse=reverse)
             except TypeError as error:
                 raise IncomparableKey(f"no such stretch in the order of the keys: {error}") from error
-            found = list(islice(keys, limit))  # first all keys, then all rows: they lie apart in the memory
-            return list(itemgetter(*found)(rows)) if len(found) > 1 else [rows[key] for key in found]
+            return list(itemgetter(*keys)(rows)) if len(keys) > 1 else [rows[key] for key in keys]
 
 
 class OrderedTable(Table[Row], OrderedReader[Row]):

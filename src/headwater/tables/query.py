@@ -126,8 +126,7 @@ class Query(Generic[Row]):
             if order is None:
                 return content.all()[:: -1 if reverse else 1]
             order.sort(content.rows)
-            keys = order.within(self._span or Span(), reverse=reverse)
-            return content.of_keys(islice(keys, most))
+            return content.of_keys(order.within(self._span or Span(), most, reverse=reverse))
 
     def find(self, limit: int | None = None, *, reverse: bool = False) -> list[Row]:
         """The rows that are meant, at most so many."""
