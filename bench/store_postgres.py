@@ -69,10 +69,10 @@ async def _measure(url: str, name: str, work: Work) -> list[Result]:
     ours, bares, peers = [], [], []
     times: Times = []
     for _ in range(RUNS):
-        done = await _in_schema(url, partial(_ours, work=work))
+        done = await in_schema(url, partial(_ours, work=work))
         ours.append(done.rate)
         times += done.times
-        bares.append(await _in_schema(url, partial(_bare, statements=done.statements, events=done.events)))
+        bares.append(await in_schema(url, partial(_bare, statements=done.statements, events=done.events)))
         peers.append(await _eventsourcing(url, name))
     found = [rate for rate in peers if rate is not None]
     peer_rate = statistics.median(found) if found else None
@@ -86,7 +86,8 @@ async def _measure(url: str, name: str, work: Work) -> list[Result]:
     return lines
 
 
-async def _in_schema(url: str, work: Callable[[str], Awaitable[T]]) -> T:
+async def in_schema(url: str, work: Callable[[str], Awaitable[T]]) -> T:
+    """Do work on a schema of its own, which is dropped afterwards."""
     schema = f"headwater_bench_{uuid4().hex[:12]}"
     connection = await asyncpg.connect(url)
     await connection.execute("CHECKPOINT")  # so that none falls into what is measured
@@ -126,14 +127,22 @@ async def _say_size(url: str, events: int) -> None:
 
 
 async def _eventsourcing(url: str, name: str) -> float | None:
-    """In a database of its own on the same server. None if the peer is missing."""
+    """None if the peer is missing."""
+    return (await peer_figures(url, "eventsourcing_store.py", name)).get(name)
+
+
+async def peer_figures(url: str, script: str, *before: str, after: tuple[str, ...] = ()) -> dict[str, float]:
+    """What a peer's script prints that works in a database of its own on the same server. Empty if it is missing.
+
+    The database stands behind the arguments `before`, and before those `after`.
+    """
     database = f"headwater_bench_{uuid4().hex[:12]}"
     await _on_server(url, f'CREATE DATABASE "{database}"')
     parts = urlsplit(url)
     host = parse_qs(parts.query).get("host", [parts.hostname or "localhost"])[0]
     server = (host, str(parts.port or 5432), parts.username or "postgres", database)
     try:
-        return figures("eventsourcing_store.py", name, *server).get(name)
+        return figures(script, *before, *server, *after)
     finally:
         await _on_server(url, f'DROP DATABASE "{database}" WITH (FORCE)')
 

@@ -132,10 +132,20 @@ class Balances(TableProjection[Balance], key="account"):
         return 0 if row is None else row.amount
 
 
+NAMED_STORE = "store.url"
+"""The file in a test's folder that names its store, if it shall not be an SQLite file there."""
+
+
+def store_in(folder: Path) -> str:
+    """The URL of the store of a test's folder."""
+    named = folder / NAMED_STORE
+    return named.read_text() if named.exists() else f"sqlite:///{folder}/bank.db"
+
+
 def bank(folder: Path) -> Application:
     return Application(
         "bank",
-        store=f"sqlite:///{folder}/bank.db",
+        store=store_in(folder),
         aggregates=[Account],
         projections=[Balances],
         events=[Audited],

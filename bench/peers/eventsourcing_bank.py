@@ -1,6 +1,7 @@
 """The side of `eventsourcing` in the benchmarks of commands: prints a name and a number a second on each line.
 
 Usage: eventsourcing_bank.py FOLDER commands|rebuild. Its SQLite file lies there, on the same disk as ours.
+Or eventsourcing_bank.py HOST PORT USER DATABASE commands: the same server as ours, with the library's own tables.
 """
 
 import statistics
@@ -65,12 +66,29 @@ def threads(bank, ids, count, number):
         one.join()
 
 
-def main(folder, what):
-    environment = {
+def on_sqlite(folder):
+    return {
         "PERSISTENCE_MODULE": "eventsourcing.sqlite",
         "SQLITE_DBNAME": f"{folder}/eventsourcing.db",
         "SQLITE_LOCK_TIMEOUT": "30",
     }
+
+
+def on_postgres(host, port, user, database):
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "POSTGRES_DBNAME": database,
+        "POSTGRES_HOST": host,
+        "POSTGRES_PORT": port,
+        "POSTGRES_USER": user,
+        "POSTGRES_PASSWORD": "none",
+        "POSTGRES_POOL_SIZE": "20",
+    }
+
+
+def main(*arguments):
+    *place, what = arguments
+    environment = on_sqlite(*place) if len(place) == 1 else on_postgres(*place)
     bank = Bank(env=environment)
     if what == "commands":
         ids = [bank.open("x") for _ in range(ACCOUNTS)]

@@ -6,6 +6,7 @@ at home.
 
 from headwater.app import Application
 from headwater.codec import Codec
+from headwater.cqrs.blueprint import Blueprint
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.envelope import Envelope, Outcome
 from headwater.cqrs.middleware import Middleware
@@ -88,6 +89,7 @@ from headwater.tables.ordered import OrderedReader, OrderedTable
 from headwater.tables.owned import Tables, TableTransfer
 from headwater.tables.table import Table
 from headwater.tables.table_reader import TableReader
+from headwater.tenants import Tenants
 from headwater.types import Position, Version
 
 __all__ = [
@@ -110,6 +112,7 @@ __all__ = [
     "Batcher",
     "Below",
     "Between",
+    "Blueprint",
     "BroadcastDispatcher",
     "Child",
     "Codec",
@@ -205,6 +208,7 @@ __all__ = [
     "Task",
     "TaskSupervisor",
     "Tasks",
+    "Tenants",
     "ThreadWorkers",
     "Undecoded",
     "Version",

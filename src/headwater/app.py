@@ -9,6 +9,7 @@ from uuid import UUID
 
 from headwater.clock import Clock, Rng, SystemClock
 from headwater.codec import Codec, TypeRegistry
+from headwater.cqrs.blueprint import Blueprint
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.cqrs.dispatch import Dispatcher, Terms
@@ -75,11 +76,15 @@ class Application:
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
         middleware: what every command passes through, the first one first.
+        include: blueprints whose parts the application has besides.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
         clock: where the time comes from; the operating system by default.
         rng: where chance comes from; seeded by the operating system by default.
         telemetry: who wants to know; nobody by default.
+
+    Attributes:
+        blueprint: all parts that it was given.
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
@@ -92,11 +97,12 @@ class Application:
         name: str,
         *,
         store: str,
-        aggregates: Sequence[type[Aggregate] | Decider[object]],
+        aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
+        include: Sequence[Blueprint] = (),
         max_live: int = MAX_LIVE,
         clock: Clock | None = None,
         rng: Rng | None = None,
@@ -106,19 +112,64 @@ class Application:
             raise ValueError(f"at least 1 aggregate must be allowed to live, not {max_live}")
         self.name = name
         self._max_live = max_live
-        self._middleware = tuple(middleware)
-        self.aggregates = tuple(kind_of(aggregate) for aggregate in aggregates)
-        self.projections = tuple(projections)
+        self.blueprint = Blueprint(
+            aggregates=aggregates,
+            models=models,
+            projections=projections,
+            events=events,
+            middleware=middleware,
+            include=include,
+        )
+        self.aggregates = self.blueprint.aggregates
+        self.projections = self.blueprint.projections
+        self._given = (clock, rng, telemetry)
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
-        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, events))
+        models = self.blueprint.models
+        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, self.blueprint.events))
         self._commands = CommandRouter(self.aggregates, models)
         self._queries = QueryRouter(self.projections)
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
+
+    def on(
+        self,
+        store: str,
+        *,
+        name: str | None = None,
+        clock: Clock | None = None,
+        rng: Rng | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> Application:
+        """The same application on another store: for a test, or for one of several tenants. It is not running.
+
+        The two share the objects that this one was given, such as middleware, and nothing else.
+
+        Args:
+            store: the URL of its event store.
+            name: for logs; the same if not given.
+            clock: the same as this one was given if not given.
+            rng: likewise.
+            telemetry: likewise.
+        """
+        own_clock, own_rng, own_telemetry = self._given
+        parts = self.blueprint
+        return Application(
+            name or self.name,
+            store=store,
+            aggregates=parts.aggregates,
+            models=parts.models,
+            projections=parts.projections,
+            events=parts.events,
+            middleware=parts.middleware,
+            max_live=self._max_live,
+            clock=clock or own_clock,
+            rng=rng or own_rng,
+            telemetry=telemetry or own_telemetry,
+        )
 
     # --- write side ------------------------------------------------------------------------------------------
 
@@ -370,7 +421,7 @@ class Application:
             IdSource(self._clock.wall),
             self._clock,
             self.telemetry,
-            self._middleware,
+            self.blueprint.middleware,
             self._known_view,
         )
         return self

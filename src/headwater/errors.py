@@ -91,6 +91,7 @@ attribute as well.
         ├── CommandFailed
         ├── CommandIdTaken
         ├── ConflictNotResolved
+        ├── InvalidTenant
         └── ViewFailed
 """
 
@@ -788,3 +789,10 @@ def one_of(names: Sequence[str], limit: int = 8) -> str:
         return "none"
     shown = ", ".join(names[:limit])
     return shown if len(names) <= limit else f"{shown} … ({len(names) - limit} more)"
+
+
+# --- tenants -------------------------------------------------------------------------------------------------
+
+
+class InvalidTenant(ApplicationError, ValueError):
+    """A tenant's name has another form than names of tenants have, or its store is another tenant's too."""

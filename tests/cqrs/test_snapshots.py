@@ -28,7 +28,7 @@ from headwater import (
 )
 from headwater.errors import DefinitionError
 from headwater.sourcing.repository import Repository
-from tests.bank import Account, Deposit, Deposited
+from tests.bank import Account, Deposit, Deposited, store_in
 
 from .test_pipeline import Saboteur
 
@@ -93,7 +93,7 @@ class Tally(Aggregate, identity="shelf", category="shelf", snapshot_every=5):
 
 
 def application(folder: Path, kind: type[Aggregate] = Shelf) -> Application:
-    return Application("shelves", store=f"sqlite:///{folder}/shelves.db", aggregates=[kind])
+    return Application("shelves", store=store_in(folder), aggregates=[kind])
 
 
 async def _snapshot(app: Application, kind: type[Aggregate]) -> Snapshot | None:

@@ -26,6 +26,7 @@ from headwater.cqrs.decision import DEFAULT, Decision, Options, command_failed, 
 from headwater.cqrs.recalling import recall
 from headwater.cqrs.resident import Resident
 from headwater.cqrs.snapshotting import Snapshotting
+from headwater.cqrs.spans import EXECUTE, POPULATE
 from headwater.errors import (
     ConflictNotResolved,
     DuplicateEvent,
@@ -72,6 +73,7 @@ class AggregateProcess(GenServer):
     ) -> None:
         """Load the aggregate from its stream."""
         self._store = store
+        self._telemetry = store.telemetry
         self._resident = resident
         self._lifespan = kind.lifespan if type(kind.lifespan) is not Lifespan else None  # None: always the same
         self._idle = kind.lifespan.idle
@@ -184,7 +186,10 @@ class AggregateProcess(GenServer):
     def _decide(self, decision: Decision) -> None:
         events: list[Event] = []
         try:
-            self._aggregate.execute(decision.command, events)
+            if self._telemetry.listening:
+                self._execute_observed(decision.command, events)
+            else:
+                self._aggregate.execute(decision.command, events)
             if events:
                 self._append(decision, events)
                 self._snapshots.decided(self._aggregate, self._version)
@@ -201,6 +206,11 @@ class AggregateProcess(GenServer):
             return
         if events or not isinstance(decision.failure, Rejected):
             self._start_recovery()
+
+    def _execute_observed(self, command: Command, events: list[Event]) -> None:
+        with self._telemetry.span(EXECUTE, stream=self._stream, command=type(command).__qualname__) as span:
+            self._aggregate.execute(command, events)
+            span.set(events=len(events))
 
     def _append(self, decision: Decision, events: list[Event]) -> None:
         ids = None
@@ -359,7 +369,9 @@ class AggregateProcess(GenServer):
             await asyncio.wait(asked)
 
     async def _load(self) -> None:
-        loaded = await Repository(self._store).load(self._kind, self._id)
+        with self._telemetry.span(POPULATE, stream=self._stream) as span:
+            loaded = await Repository(self._store).load(self._kind, self._id)
+            span.set(version=loaded.version, snapshot=loaded.snapshot)
         self._aggregate = loaded.aggregate
         self._version = self._settled_version = int(loaded.version)
         self._position = int(loaded.position)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Final
 
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.envelope import Envelope
 from headwater.errors import CommandFailed, HeadwaterError
+from headwater.sourcing.messages import Command
 
 _log: Final = logging.getLogger("headwater.cqrs")
 
@@ -42,6 +43,31 @@ class Middleware:
     def failed(self, envelope: Envelope, error: HeadwaterError) -> object:
         """A command was rejected or failed, behind this one's `before`. May be async. What is raised is logged."""
         return None
+
+
+class ForCommands(Middleware):
+    """Middleware that only some commands pass through.
+
+    Args:
+        middleware: what they pass through.
+        commands: the classes of those that do.
+    """
+
+    def __init__(self, middleware: Middleware, commands: Container[type[Command]]) -> None:
+        self.middleware: Final = middleware
+        self._commands: Final = commands
+
+    def before(self, envelope: Envelope) -> object:
+        """See `Middleware.before`."""
+        return self.middleware.before(envelope) if type(envelope.command) in self._commands else None
+
+    def after(self, envelope: Envelope, committed: Committed) -> object:
+        """See `Middleware.after`."""
+        return self.middleware.after(envelope, committed) if type(envelope.command) in self._commands else None
+
+    def failed(self, envelope: Envelope, error: HeadwaterError) -> object:
+        """See `Middleware.failed`."""
+        return self.middleware.failed(envelope, error) if type(envelope.command) in self._commands else None
 
 
 class Passage:
@@ -95,4 +121,4 @@ class Passage:
 
 
 def _name(middleware: Middleware) -> str:
-    return type(middleware).__qualname__
+    return type(middleware.middleware if isinstance(middleware, ForCommands) else middleware).__qualname__

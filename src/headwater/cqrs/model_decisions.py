@@ -10,6 +10,7 @@ from uuid import UUID
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.decision import Options, command_failed
 from headwater.cqrs.lanes import Lanes
+from headwater.cqrs.spans import EXECUTE, POPULATE
 from headwater.errors import (
     CommandIdTaken,
     ConditionFailed,
@@ -108,8 +109,13 @@ class _Attempt:
         """
         if self._identified and await self._store.holds(self._kind.category, self._event_id(0)):
             return await self._recall()
-        model, head = await self._read()
-        events = self._decide(model)
+        span = self._store.telemetry.span
+        with span(POPULATE, stream=self._kind.category) as populating:
+            model, head = await self._read()
+            populating.set(position=head)
+        with span(EXECUTE, stream=self._kind.category, command=type(self._command).__qualname__) as executing:
+            events = self._decide(model)
+            executing.set(events=len(events))
         if not events:
             return Committed(self._kind.category, Version(0), head, ())
         parts = self._parts(model, events)

@@ -18,12 +18,10 @@ from headwater.store.base import StoreBase
 from headwater.store.encoding import NOWHERE, EventEncoder, make_context
 from headwater.store.model import Appended, Context, Expected, ExpectedVersion, NewEvent
 from headwater.store.naming import check_stream_name, check_tags
+from headwater.store.observed_append import APPEND, observe
 from headwater.store.query import AppendCondition
 from headwater.store.sealing import SealingQueue
-from headwater.telemetry import SpanName, Telemetry
-
-APPEND: Final = SpanName("headwater", "store", "append")
-"""One `append`, from the call to its answer. Metadata: stream, events; at the end also position and version."""
+from headwater.telemetry import Telemetry
 
 _NO_VERSION: Final = -1
 _PROBE: Final = "headwater.probe"
@@ -209,6 +207,8 @@ class AppendingStore(StoreBase):
             stream, events, expected=expected, context=context, follows=follows, condition=condition, ids=ids
         )
         self._outlet.submit(append)
+        if self.telemetry.listening:
+            observe(self.telemetry, append, stream, len(events))
         return append
 
     def submit_streams(
@@ -230,6 +230,8 @@ class AppendingStore(StoreBase):
         """
         append = self._prepare_parts(parts, context, condition, ())
         self._outlet.submit(append)
+        if self.telemetry.listening:
+            observe(self.telemetry, append, parts[0].stream, sum(len(part.events) for part in parts))
         return append
 
     def holds(self, stream: str, id: UUID) -> asyncio.Future[bool]:  # noqa: A002 - the field's term

@@ -9,10 +9,11 @@ import msgspec
 
 from headwater.errors import CodecError
 from headwater.store.adapter import Append, AppendPart
-from headwater.store.appending import APPEND, AppendingStore
+from headwater.store.appending import AppendingStore
 from headwater.store.encoding import NOWHERE
 from headwater.store.model import Appended, Context, Expected, ExpectedVersion, NewEvent
 from headwater.store.naming import check_stream_name, check_tags
+from headwater.store.observed_append import APPEND
 from headwater.store.query import AppendCondition
 
 _json: Final = msgspec.json.Decoder()

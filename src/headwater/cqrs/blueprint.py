@@ -1,0 +1,77 @@
+"""What an application is made of, before it has a name and a store: parts that can be put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from headwater.cqrs.middleware import ForCommands, Middleware
+from headwater.cqrs.projection import Projection
+from headwater.sourcing.aggregate import Aggregate
+from headwater.sourcing.decider import Decider, kind_of
+from headwater.sourcing.decision_model import ModelClass
+from headwater.sourcing.messages import Event
+
+T = TypeVar("T")
+
+
+class Blueprint:
+    """Parts of an application that belong together: one subject of it, in a module of its own.
+
+        accounts = Blueprint(aggregates=[Account], projections=[Balances])
+        lending = Blueprint(aggregates=[Loan], models=[CreditLimit], middleware=[Authorised()], include=[accounts])
+
+        bank = Application("bank", store="sqlite:///bank.db", include=[accounts, lending])
+
+    An application that includes several has all of their parts, each once, however many of them have it. Whatever
+    would not fit in one application doesn't fit in several blueprints: `Application` refuses it.
+
+    Args:
+        aggregates: see `Application`.
+        models: see `Application`.
+        projections: see `Application`.
+        events: see `Application`.
+        middleware: what the commands of this blueprint pass through, and of those that it includes; no others do.
+        include: blueprints that are part of this one.
+
+    Attributes:
+        aggregates: the classes of all aggregates; own ones first.
+        models: all decision models.
+        projections: all projections.
+        events: all further events.
+        middleware: what every command passes through in an application that is made of this, the first one first:
+            own middleware, and that of the included ones for their commands.
+        scoped: the same, where this blueprint is a part of something: for its own commands only.
+    """
+
+    aggregates: tuple[type[Aggregate], ...]
+    models: tuple[ModelClass, ...]
+    projections: tuple[type[Projection], ...]
+    events: tuple[type[Event], ...]
+    middleware: tuple[Middleware, ...]
+    scoped: tuple[Middleware, ...]
+
+    def __init__(
+        self,
+        *,
+        aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
+        models: Sequence[ModelClass] = (),
+        projections: Sequence[type[Projection]] = (),
+        events: Sequence[type[Event]] = (),
+        middleware: Sequence[Middleware] = (),
+        include: Sequence[Blueprint] = (),
+    ) -> None:
+        kinds = [kind_of(aggregate) for aggregate in aggregates]
+        self.aggregates = _each_once(kinds, *(part.aggregates for part in include))
+        self.models = _each_once(models, *(part.models for part in include))
+        self.projections = _each_once(projections, *(part.projections for part in include))
+        self.events = _each_once(events, *(part.events for part in include))
+        inner = [part.scoped for part in include]
+        commands = frozenset(command for part in (*self.aggregates, *self.models) for command in part.commands())
+        self.middleware = _each_once(middleware, *inner)
+        self.scoped = _each_once([ForCommands(one, commands) for one in middleware], *inner)
+
+
+def _each_once(*parts: Iterable[T]) -> tuple[T, ...]:
+    """All of them in their order, each object once."""
+    return tuple({id(one): one for part in parts for one in part}.values())
