@@ -55,7 +55,7 @@ async def _under_load(folder: Path, events: int, clients: int, swaps: list[Swap]
     """Rebuild a view with a long history while clients write and read."""
     async with application(folder) as app:
         for first in range(0, events, 1_000):
-            account = f"account-{first // 1_000 % 50}"
+            account = f"account-old-{first // 1_000 % 50}"
             await app.store.append(account, [Deposited(1)] * min(1_000, events - first))
         await app.wait_for(Sums, events, timeout=None)
         done, seen, progress = asyncio.Event(), [0], list[RebuildProgress]()
