@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import Application, Exit, Position
+from headwater.cqrs.view_build import MemoryBuild
 from headwater.cqrs.view_builder import BuildingSpeed
 from headwater.cqrs.view_process import ViewProcess
 from headwater.cqrs.view_status import RebuildProgress
@@ -98,6 +99,44 @@ def test_a_view_is_rebuilt_under_load(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.soak
 def test_a_view_of_a_million_events_is_rebuilt_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(_under_load(tmp_path, 1_000_000, 50, _watch_swaps(monkeypatch)))
+
+
+@pytest.mark.row("BC-03")
+@pytest.mark.parametrize("followed", [0, 4, 10, 13])
+def test_the_two_change_places_at_one_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, followed: int) -> None:
+    swaps = _watch_swaps(monkeypatch)
+
+    async def main() -> None:
+        async with application(tmp_path) as app:
+            await fill(app, [("a", 1), ("b", 2)] * 5)
+            await app.wait_for(Sums, 10)
+            running(app)._unwatch()  # it hears of nothing more
+            await fill(app, [("a", 1)] * 3)
+            build = MemoryBuild(Sums, app.store, app.system.clock)
+            if followed:
+                await build.follow(await app.store.page_all(0, followed))
+            view = app.system.named(ViewProcess, "view Sums")
+            adoption = await view.call(ViewProcess.adopt, Sums, build)
+            together = max(10, followed)
+            assert (adoption.position, adoption.error) == (together, None)
+            ((old, new, before, after),) = swaps
+            assert (old, before) == (new, after) == (together, await contents(app, Sums, Position(together)))
+
+    asyncio.run(main())
+
+
+def test_a_build_that_is_a_page_behind_has_to_come_closer_first(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with application(tmp_path) as app:
+            await app.store.append("account-a", [Deposited(1)] * 1_000)
+            await app.wait_for(Sums, 1_000)
+            old = running(app)._projection
+            build = MemoryBuild(Sums, app.store, app.system.clock)
+            view = app.system.named(ViewProcess, "view Sums")
+            assert await view.call(ViewProcess.adopt, Sums, build) == (None, None)
+            assert running(app)._projection is old
+
+    asyncio.run(main())
 
 
 @pytest.mark.row("BC-03")

@@ -181,8 +181,9 @@ class ViewProcess(GenServer):
     async def adopt(self, kind: type[Projection], build: ViewBuild) -> Adoption:
         """Serve with another build of this view from now on, if it is less than a page behind.
 
-        The build follows the last events while this view stands still; so the two change places at one position, or at
-        a higher one if the build was ahead. Those who wait for a position or for an answer go on waiting.
+        Whichever of the two is behind follows the last events, while this process does nothing else; so they change
+        places at one position. A view that has stopped, or is more than a page behind, is taken forward by the change.
+        Those who wait for a position or for an answer go on waiting.
         """
         try:
             return Adoption(await self._adopt(kind, build))
@@ -194,6 +195,8 @@ class ViewProcess(GenServer):
             return None
         while build.position < self._position:
             await build.follow(await self._store.page_all(build.position, self._position - build.position))
+        if self._failure is None and 0 < build.position - self._position <= PAGE:
+            self._apply(await self._store.page_all(self._position, build.position - self._position))
         keeper = SnapshotKeeper(self._store, kind, self._clock)
         await self._keeper.stop()
         await keeper.forget()  # what it was built from may be what was wrong
