@@ -10,7 +10,7 @@ import pytest
 from headwater import Application, Projection, Query, answer, project
 from headwater.cqrs import live_queries
 from headwater.errors import ApplicationError, ProcessDown, TooManySubscriptions, UnknownQuery, ViewFailed
-from tests.bank import Account, Audit, Audited, BalanceOf, Deposit, bank
+from tests.bank import Account, Audit, Audited, BalanceOf, Deposit, Deposited, bank
 
 from .views import EverythingIn, Stubborn, Sums, SumsV2, application, running
 
@@ -202,5 +202,16 @@ def test_a_given_up_wait_is_forgotten(tmp_path: Path) -> None:
             coming.cancel()
             await app.dispatch(Deposit("a", 3), wait_for=app.projections)
             assert await anext(answers) == 3
+            coming = asyncio.ensure_future(anext(answers))
+            await asyncio.sleep(0)
+            with pytest.raises(ApplicationError, match="another task"):
+                await anext(answers)
+            view = running(app, "Balances")
+            await app.store.append("account-a", [Deposited(1)])
+            live = next(iter(view._live._open.values()))
+            while live.waiting is not None:
+                await asyncio.sleep(0)
+            coming.cancel()  # the answer is on its way
+            assert await anext(answers) == 4, "it isn't lost"
 
     asyncio.run(main())

@@ -20,7 +20,7 @@ from headwater.store.store import EventStore
 from headwater.types import Position
 
 projections = typer.Typer(
-    help="Look at what is stored of an application's views; rebuild them; choose versions.",
+    help="Look at stored views; build them; choose versions.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -36,7 +36,7 @@ def status(
     database: Annotated[str | None, DATABASE] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Print where the next start of each view begins.
+    """Print where the next start begins.
 
     This is what is stored. The views of a running application are in its own memory, and further: ask it (`views`).
     """
@@ -73,9 +73,10 @@ def rebuild(
     database: Annotated[str | None, DATABASE] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Build a view from the log's beginning, and store it for the next start.
+    """Build a view anew and store it.
 
-    Stops at the first event that can't be followed, and leaves what is stored as it is. An SQLite file can't be written
+    It follows the log from its beginning; the next start begins where it ends. It stops at the first event that can't
+    be followed, and leaves what is stored as it is. An SQLite file can't be written
     beside the application that runs on it: there, `Application.rebuild` builds beside what serves.
     """
     application = load_application(app)
@@ -108,9 +109,9 @@ def swap(
     database: Annotated[str | None, DATABASE] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Let the next start of the application serve another version of a view.
+    """Choose which version serves.
 
-    A running application goes on as it is; it swaps by `Application.rebuild`.
+    It does from the next start on. A running application goes on as it is; it swaps by `Application.rebuild`.
     """
     application = load_application(app)
     found = asyncio.run(_swap(application, database, name, version))

@@ -24,12 +24,24 @@ class LiveQuery:
         query: what is asked.
     """
 
-    __slots__ = ("_last", "query", "waiting")
+    __slots__ = ("_given", "_last", "query", "waiting")
 
     def __init__(self, query: Query[object]) -> None:
         self.query = query
         self.waiting: Deferred[object] | None = None
         self._last: object = _NOTHING
+        self._given = 0
+
+    def wait(self, deferred: Deferred[object], received: int) -> None:
+        """The subscriber wants the next answer, having received so many."""
+        if received != self._given:  # it was cancelled just when it was given one
+            self._last, self._given = _NOTHING, received
+        self.waiting = deferred
+
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return self.waiting is not None and not self.waiting.abandoned
 
     def changed(self, answer: object) -> bool:
         """Whether the answer isn't the one before. It counts as given from now on."""
@@ -37,6 +49,7 @@ class LiveQuery:
         if self._last is not _NOTHING and value == self._last:
             return False
         self._last = value
+        self._given += 1
         return True
 
 
@@ -70,14 +83,18 @@ class LiveQueries:
         """Close a subscription. Harmless when it is closed."""
         self._open.pop(number, None)
 
-    def wait(self, number: int, deferred: Deferred[object], ask: Callable[[Query[object]], object]) -> None:
+    def wait(
+        self, number: int, received: int, deferred: Deferred[object], ask: Callable[[Query[object]], object]
+    ) -> None:
         """Answer as soon as the answer is another one than the last; at once if it is already."""
         live = self._open.get(number)
         if live is None:
             deferred.fail(ApplicationError("the subscription is closed"))
-            return
-        live.waiting = deferred
-        self._look(live, ask)
+        elif live.awaited:
+            deferred.fail(ApplicationError("another task waits for the subscription's next answer"))
+        else:
+            live.wait(deferred, received)
+            self._look(live, ask)
 
     def look(self, ask: Callable[[Query[object]], object]) -> None:
         """The view has changed: answer those who wait, if their answers have."""

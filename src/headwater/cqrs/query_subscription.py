@@ -42,6 +42,7 @@ class QuerySubscription(Generic[Answer]):
         self._query = query
         self._timeout = timeout
         self._number: int | None = None
+        self._received = 0
 
     async def __aenter__(self) -> Self:
         """Open it.
@@ -68,4 +69,6 @@ class QuerySubscription(Generic[Answer]):
     async def __anext__(self) -> Answer:
         if self._number is None:
             raise ApplicationError("use a subscription in `async with`")
-        return cast("Answer", await self._view.within(None).call(ViewProcess.next_answer, self._number))
+        answer = await self._view.within(None).call(ViewProcess.next_answer, self._number, self._received)
+        self._received += 1
+        return cast("Answer", answer)

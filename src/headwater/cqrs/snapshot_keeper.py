@@ -61,7 +61,7 @@ class SnapshotKeeper:
             return
         try:
             picture = Picture(projection)
-        except DefinitionError:
+        except Exception:  # noqa: BLE001 - whatever it is, the view works without snapshots
             _log.exception("no snapshots of view %r are taken: its state can't be dumped", projection.view)
             self._every = None
         else:

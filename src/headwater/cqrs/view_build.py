@@ -26,7 +26,8 @@ class ViewBuild(Protocol):
 
     What builds it calls `follow` with the pages of the log in order, without gaps, one at a time, until the build is
     where the view that serves is; then, while that one stands still, `finish`. If the build fails, or isn't wanted any
-    more, it calls `discard`. Nothing is called after `finish` or `discard`.
+    more, it calls `discard`. Nothing is called after `discard`; after `finish`, `discard` only if the
+    store could not note that the build serves.
 
     A build must not be seen by queries, nor change what they see, before `finish`; and what serves must stay as it is
     if `follow` or `finish` raises. What a build leaves behind when its process is killed must be removed by the next

@@ -94,7 +94,7 @@ def _encoded(rows: Sequence[Any], decoder: msgspec.msgpack.Decoder[list[Any]], n
     try:
         data = msgspec.msgpack.encode(rows, enc_hook=plain)
         again = decoder.decode(data)
-    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
+    except (msgspec.MsgspecError, TypeError, ValueError, OverflowError, NotImplementedError) as error:
         raise DefinitionError(f"rows of class {name} can't be put into a snapshot: {error}") from error
     if again != rows and msgspec.msgpack.encode(again) != data:
         raise DefinitionError(f"rows of class {name} can't be put into a snapshot: they come back otherwise")

@@ -162,8 +162,8 @@ class ViewProcess(GenServer):
         """Close a subscription."""
         self._live.remove(number)
 
-    def next_answer(self, number: int) -> Deferred[object]:
-        """Answered as soon as a subscription's answer isn't the one that it was given last.
+    def next_answer(self, number: int, received: int) -> Deferred[object]:
+        """Answered as soon as a subscription's answer isn't the one that it received last; it has received so many.
 
         Raises (through the answer):
             ViewFailed: the view has stopped.
@@ -173,7 +173,7 @@ class ViewProcess(GenServer):
         if self._failure is not None:
             deferred.fail(self._failure)
         else:
-            self._live.wait(number, deferred, self._projection.ask)
+            self._live.wait(number, received, deferred, self._projection.ask)
         return deferred
 
     # --- another build ---------------------------------------------------------------------------------------
