@@ -12,6 +12,9 @@ from headwater.cqrs.envelope import Envelope, Outcome
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
+from headwater.cqrs.query_subscription import QuerySubscription
+from headwater.cqrs.view_build import ViewBuild
+from headwater.cqrs.view_status import RebuildProgress, ViewStatus
 from headwater.errors import HeadwaterError, Rejected
 from headwater.personal import Personal
 from headwater.pipeline.batch import BatchInfo
@@ -176,7 +179,9 @@ __all__ = [
     "Projection",
     "PubSub",
     "Query",
+    "QuerySubscription",
     "RateLimit",
+    "RebuildProgress",
     "Recorded",
     "Registry",
     "Rejected",
@@ -212,6 +217,8 @@ __all__ = [
     "ThreadWorkers",
     "Undecoded",
     "Version",
+    "ViewBuild",
+    "ViewStatus",
     "Where",
     "WorkerPool",
     "answer",

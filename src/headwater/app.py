@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Literal, TypeVar, Unpack, cast, overload
+from typing import Final, Literal, TypeVar, Unpack, overload
 from uuid import UUID
 
 from headwater.clock import Clock, Rng, SystemClock
@@ -20,9 +20,12 @@ from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.model_decisions import ModelDecisions
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
-from headwater.cqrs.router import CommandRouter, QueryRouter
+from headwater.cqrs.query_subscription import QuerySubscription
+from headwater.cqrs.router import CommandRouter
 from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
-from headwater.cqrs.view_process import ViewProcess, ViewStatus
+from headwater.cqrs.view_process import ViewProcess
+from headwater.cqrs.view_status import ViewStatus
+from headwater.cqrs.views import Views
 from headwater.errors import ApplicationError
 from headwater.pubsub.broker import PubSub
 from headwater.runtime.child import Child
@@ -72,7 +75,8 @@ class Application:
             one that is gone when the application ends.
         aggregates: the write side.
         models: decisions about several entities at once.
-        projections: the read side.
+        projections: the read side. Of several versions of one view, the first serves, until another is built by
+            `rebuild`; that one then serves at the next start too.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
         middleware: what every command passes through, the first one first.
@@ -130,8 +134,8 @@ class Application:
         models = self.blueprint.models
         self.codec = Codec(_registry((*self.aggregates, *models), self.projections, self.blueprint.events))
         self._commands = CommandRouter(self.aggregates, models)
-        self._queries = QueryRouter(self.projections)
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
+        self._views = Views(self.projections, self._system, self.codec.types)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
 
@@ -298,8 +302,29 @@ class Application:
             ViewFailed: the view stopped at an event that it couldn't digest.
             DeadlineExceeded: no answer in time.
         """
-        view = self._view(self._queries.route(query)).within(timeout)
-        return cast("Answer", await view.call(ViewProcess.ask, query))
+        self._running()
+        return await self._views.query(query, timeout)
+
+    def subscription(
+        self, query: Query[Answer], *, timeout: float | None = DISPATCH_TIMEOUT
+    ) -> QuerySubscription[Answer]:
+        """A query that goes on being answered: first the answer of now, then each one that differs from the last.
+
+            async with bank.subscription(BalanceOf("a-1")) as balances:
+                async for balance in balances:
+                    print(balance)
+
+        What a slow subscriber misses, and how it ends: see `QuerySubscription`.
+
+        Args:
+            query: what is asked.
+            timeout: seconds that opening it may take; None waits for ever.
+
+        Raises:
+            UnknownQuery: no projection answers it.
+        """
+        self._running()
+        return self._views.subscription(query, timeout)
 
     async def wait_for(
         self, view: type[Projection], position: int, *, timeout: float | None = DISPATCH_TIMEOUT
@@ -319,8 +344,34 @@ class Application:
         return await self._known_view(view).within(timeout).call(ViewProcess.reached, position)
 
     async def views(self) -> list[ViewStatus]:
-        """How far each view has come, in the order in which they were given."""
-        return [await self._view(view).call(ViewProcess.status) for view in self.projections]
+        """How far each view has come, in the order in which they were given; of a view the version that serves."""
+        return await self._views.statuses(self.store)
+
+    async def rebuild(self, view: type[Projection]) -> Position:
+        """Build a view from the log's beginning, beside the one that serves, and let it take over.
+
+            await bank.rebuild(Balances)            # the same code, after a mistake in it was mended
+            await bank.rebuild(BalancesV2)          # class BalancesV2(..., name="Balances", version=2)
+
+        The old one serves until the new one is where it is; they change places between two events. Queries never see
+        the view at a lower position than before; who waits for a position, or has a subscription, goes on waiting.
+        `views` tells how far it has come. Which version serves is stored, for the next start. If the caller is
+        cancelled, the building ends.
+
+        Args:
+            view: one of the application's projections, or another version of one.
+
+        Returns:
+            The position at which it took over.
+
+        Raises:
+            ViewFailed: it could not follow an event. The old one serves on.
+            UnknownView: the application has no view of that name.
+            RebuildRunning: another build of it is under way.
+            DefinitionError: it doesn't answer every query that the old one does, or its events or name clash.
+            StoreError: the log could not be read. The old one serves on.
+        """
+        return await self._views.rebuild(self.store, view)
 
     # --- history ---------------------------------------------------------------------------------------------
 
@@ -407,7 +458,7 @@ class Application:
         try:
             await self.pubsub.start()
             await self._system.__aenter__()
-            await self._system.start(Supervisor, self._children(store))
+            await self._system.start(Supervisor, await self._children(store))
         except BaseException:
             await self._system.__aexit__(None, None, None)
             await store.close()
@@ -436,28 +487,18 @@ class Application:
             await self.pubsub.stop()
             await store.close()
 
-    def _children(self, store: EventStore) -> list[Child]:
-        views = [
-            Child(ViewProcess, store, view, self.pubsub.broadcast, name=_view_name(view)) for view in self.projections
-        ]
+    async def _children(self, store: EventStore) -> list[Child]:
+        views = await self._views.children(store, self.pubsub.broadcast)
         return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
 
     def _known_view(self, view: type[Projection]) -> Pid[ViewProcess]:
-        self._queries.check(view)
-        return self._view(view)
-
-    def _view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._running()
-        return self._system.named(ViewProcess, _view_name(view))
+        return self._views.known(view)
 
     def _running(self) -> Dispatcher:
         if self._dispatcher is None:
             raise ApplicationError(f"application {self.name!r} is not running; use it in `async with`")
         return self._dispatcher
-
-
-def _view_name(view: type[Projection]) -> str:
-    return f"view {view.view}"
 
 
 def _registry(

@@ -92,7 +92,9 @@ attribute as well.
         ├── CommandIdTaken
         ├── ConflictNotResolved
         ├── InvalidTenant
-        └── ViewFailed
+        ├── ViewFailed
+        ├── RebuildRunning
+        └── TooManySubscriptions
 """
 
 from __future__ import annotations
@@ -781,6 +783,17 @@ class ViewFailed(ApplicationError):
         self.view = view
         self.position = position
         self.cause = cause
+
+
+# --- views -----------------------------------------------------------------------------------------------------
+
+
+class RebuildRunning(ApplicationError):
+    """Another build of this view is under way already."""
+
+
+class TooManySubscriptions(ApplicationError):
+    """A view has as many live queries as it may have. This one was not opened."""
 
 
 def one_of(names: Sequence[str], limit: int = 8) -> str:

@@ -16,6 +16,7 @@ from headwater.cli.forget import forget, rewrap
 from headwater.cli.import_ import import_command
 from headwater.cli.migrate import migrate
 from headwater.cli.output import complain
+from headwater.cli.projections import projections
 from headwater.cli.state import state
 from headwater.cli.streams import streams
 from headwater.cli.tail import tail
@@ -56,6 +57,7 @@ app.command(name="import")(import_command)
 app.command()(migrate)
 app.command()(forget)
 app.command()(rewrap)
+app.add_typer(projections, name="projections")
 app.add_typer(demo, name="demo")
 
 

@@ -9,10 +9,13 @@ from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, cast, get_
 import msgspec
 
 from headwater.codec import TypeName
+from headwater.cqrs.fingerprint import fingerprint, schema_of
 from headwater.cqrs.query import Query
 from headwater.errors import DefinitionError
+from headwater.personal import personal_fields
 from headwater.sourcing.messages import Event
 from headwater.sourcing.signatures import Function, marked_methods, takes
+from headwater.sourcing.state_codec import StateCodec
 from headwater.store.model import Recorded
 from headwater.tables.table import Table
 
@@ -51,10 +54,17 @@ class Projection:
 
     Args of a class statement:
         version: raise it when the view is built differently; it is part of the view's name.
-        name: what the view is called; the class's name if not given.
+        name: what the view is called; the class's name if not given. Versions of one view have one name.
+
+    Attributes:
+        view: the view's name with its version, `Balances v2`.
+        view_name: its name without.
+        view_version: its version.
     """
 
     view: ClassVar[str]
+    view_name: ClassVar[str]
+    view_version: ClassVar[int]
     _followers: ClassVar[dict[type, tuple[Function, bool]]] = {}
     _answers: ClassVar[dict[type, Function]] = {}
 
@@ -67,7 +77,8 @@ class Projection:
         super().__init_subclass__()
         if version < 1:
             raise DefinitionError(f"{cls.__qualname__}: a projection's version starts at 1, not {version}")
-        cls.view = f"{name or cls.__name__} v{version}"
+        cls.view_name, cls.view_version = name or cls.__name__, version
+        cls.view = f"{cls.view_name} v{version}"
         cls._followers = {
             event: (function, takes(function) > 1) for event, function in marked_methods(cls, _PROJECT, Event).items()
         }
@@ -119,7 +130,7 @@ class Projection:
 
 
 class TableProjection(Projection, Generic[Row]):
-    """A view that is a table in memory, built from the log at each start.
+    """A view that is a table in memory, built at each start: from the log, or its last snapshot and what came after.
 
         class Balances(TableProjection[Balance], key="account", version=1):
             @project
@@ -133,21 +144,33 @@ class TableProjection(Projection, Generic[Row]):
 
     Each event is followed exactly once, in the order of the log.
 
+    With `snapshot_every=100_000` the rows are kept in the event store every 100,000 events, and a start begins there.
+    Each other attribute is kept with them, by its annotation in the class: `total: int = 0`. A snapshot is only a
+    shortcut: one that is broken, or that other code has made, is ignored and made anew. A change of the methods, of the
+    rows' class or of the arguments here is noticed; when a function changes that the methods call, raise `version`.
+    Rows that an index finds may come in another order after a start from a snapshot. Views that follow personal fields
+    take none: what they hold would outlive `EventStore.forget`.
+
     Args of a class statement:
         key: the field of the rows that they are found by, or a tuple of several.
         indexes: the fields by whose values they are found as well.
         max_rows: how many there may be; the oldest go first.
         topic: the topic in the application's PubSub under which each change of the rows is broadcast, as a
             `TableChanged`, once the view has caught up with the log; None for nowhere.
+        snapshot_every: how many events lie between two snapshots, at least; none are taken if not given.
         version: raise it when the view is built differently.
         name: what the view is called; the class's name if not given.
 
     Attributes:
         table: the rows.
+        row_class: the class of the rows.
     """
 
     topic: ClassVar[str | None] = None
+    row_class: ClassVar[type[msgspec.Struct]]
+    snapshot_every: ClassVar[int | None] = None
     _make_table: ClassVar[partial[Table[Any]]]
+    _snapshot_codec: ClassVar[StateCodec | None]
 
     def __init_subclass__(
         cls,
@@ -156,19 +179,26 @@ class TableProjection(Projection, Generic[Row]):
         indexes: Sequence[str] = (),
         max_rows: int | None = None,
         topic: str | None = None,
+        snapshot_every: int | None = None,
         version: int = 1,
         name: str | None = None,
     ) -> None:
         """Take the rows' class from the base `TableProjection[Row]`.
 
         Raises:
-            DefinitionError: the rows' class is missing, isn't frozen or has no such field.
+            DefinitionError: the rows' class is missing, isn't frozen or has no such field; or snapshots are wanted, and
+                the rows can't be put into one, or an event has personal fields.
         """
         super().__init_subclass__(version=version, name=name)
         cls.topic = topic
-        cls._make_table = partial(Table, _row_of(cls), key, indexes=indexes, max_rows=max_rows)
+        cls.row_class = _row_of(cls)
+        cls.snapshot_every = snapshot_every
+        cls._snapshot_codec = None
+        cls._make_table = partial(Table, cls.row_class, key, indexes=indexes, max_rows=max_rows)
         try:
             cls._make_table()
+            if snapshot_every is not None:
+                cls._check_snapshots(snapshot_every)
         except DefinitionError as error:
             raise DefinitionError(f"{cls.__qualname__}: {error}") from error
 
@@ -179,6 +209,68 @@ class TableProjection(Projection, Generic[Row]):
         """Broadcast the changes of the rows from now on, if the view has a topic for them."""
         if self.topic is not None:
             self.table.subscribe(partial(broadcast, self.topic))
+
+    # --- snapshots -------------------------------------------------------------------------------------------
+
+    @classmethod
+    def _check_snapshots(cls, every: int) -> None:
+        """Raise DefinitionError unless snapshots can be taken, as far as the class tells."""
+        if every < 1:
+            raise DefinitionError(f"snapshot_every starts at 1, not {every}")
+        schema_of(cls.row_class)
+        for event in cls.events():
+            if personal_fields(event) is not None:
+                raise DefinitionError(
+                    f"a snapshot would keep the personal fields of {event.__qualname__} once they are forgotten"
+                )
+
+    @classmethod
+    def fingerprint(cls) -> str:
+        """A hash of the code that builds the view. A snapshot is good for this very code.
+
+        Raises:
+            DefinitionError: an attribute's annotation can't be used for snapshots.
+        """
+        table = cls._make_table
+        own = cls.dump_state is TableProjection.dump_state
+        state = cls._state_codec().fingerprint if own else None
+        return fingerprint(cls, TableProjection, cls.row_class, table.args[1:], sorted(table.keywords.items()), state)
+
+    @classmethod
+    def check_state(cls) -> None:
+        """Make sure that a snapshot of a new view of this class can be taken. Nothing is checked if it takes none.
+
+        Raises:
+            DefinitionError: an attribute has no annotation in the class, or can't be encoded.
+        """
+        if cls.snapshot_every is not None:
+            cls.fingerprint()
+            cls().dump_state()
+
+    def dump_state(self) -> bytes:
+        """The attributes besides the table as bytes, for a snapshot: encoded by their annotations as MessagePack.
+
+        Override it together with `load_state` where that doesn't fit.
+
+        Raises:
+            DefinitionError: an attribute has no annotation, or can't be encoded.
+        """
+        return self._state_codec().dump(vars(self))
+
+    def load_state(self, data: bytes) -> None:
+        """Take over what `dump_state` has given. Called on a new object, whose rows are there already.
+
+        Raises:
+            Exception: the bytes don't fit. The snapshot is ignored then.
+        """
+        for name, value in self._state_codec().load(data).items():
+            setattr(self, name, value)
+
+    @classmethod
+    def _state_codec(cls) -> StateCodec:
+        if cls._snapshot_codec is None:
+            cls._snapshot_codec = StateCodec(cls, frozenset({"table"}))
+        return cls._snapshot_codec
 
 
 def _row_of(cls: type) -> type[msgspec.Struct]:

@@ -138,27 +138,42 @@ def _validate(command: Command) -> None:
 
 
 class QueryRouter:
-    """Finds the projection that answers a query.
+    """Finds the view that answers a query: its projection, or the first of those that are versions of it.
 
     Args:
         projections: the application's projections.
 
     Raises:
-        DefinitionError: two projections answer the same query or have the same name.
+        DefinitionError: two views answer the same query, or two projections have the same name and version.
     """
 
     def __init__(self, projections: Iterable[type[Projection]]) -> None:
         self._routes: _Routes[Projection] = _Routes()
         self._views: dict[str, type[Projection]] = {}
+        self._first: dict[str, type[Projection]] = {}
         for projection in projections:
-            other = self._views.setdefault(projection.view, projection)
-            if other is not projection:
-                raise DefinitionError(f"two projections are called {projection.view!r}; rename one")
-            for query in projection.queries():
-                self._routes.add(query, projection)
+            self.add(projection)
+
+    def add(self, projection: type[Projection]) -> None:
+        """Add a projection.
+
+        Raises:
+            DefinitionError: another one has its name and version, or another view answers one of its queries.
+        """
+        other = self._views.get(projection.view, projection)
+        if other is not projection:
+            raise DefinitionError(
+                f"two projections are called {projection.view!r}: rename one, or raise its version if it is to replace "
+                "the other"
+            )
+        first = self._first.get(projection.view_name, projection)
+        for query in projection.queries():
+            self._routes.add(query, first)
+        self._first[first.view_name] = first
+        self._views[projection.view] = projection
 
     def route(self, query: Query[object]) -> type[Projection]:
-        """The projection's class.
+        """The first version's class.
 
         Raises:
             UnknownQuery: no projection answers this query.

@@ -1,17 +1,22 @@
-"""The process of one projection: it follows the log, and answers queries in between."""
+"""The process of one view: it follows the log, and answers queries in between."""
 
 from __future__ import annotations
 
 import heapq
 import logging
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
-import msgspec
-
+from headwater.clock import instant
 from headwater.codec import TypeName
+from headwater.cqrs.active_versions import ActiveVersions
+from headwater.cqrs.live_queries import LiveQueries
 from headwater.cqrs.projection import Broadcast, Projection
 from headwater.cqrs.query import Query
+from headwater.cqrs.served_view import ServedView
+from headwater.cqrs.snapshot_keeper import SnapshotKeeper
+from headwater.cqrs.view_build import LOOK, TURN, ViewBuild, view_failed
+from headwater.cqrs.view_status import ViewStatus
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
@@ -21,7 +26,7 @@ from headwater.store.store import EventStore
 from headwater.types import Position
 
 PAGE: Final = 1_000
-"""How many events a view follows before it looks for queries."""
+"""How many events a view follows at most before it looks for queries. It does after 20 ms in any case."""
 
 MAX_WAITING: Final = 100_000
 """How many callers may wait for a view to reach a position. Those beyond are answered `ApplicationError`."""
@@ -29,39 +34,43 @@ MAX_WAITING: Final = 100_000
 _log: Final = logging.getLogger("headwater.cqrs")
 
 
-class ViewStatus(msgspec.Struct, frozen=True):
-    """How far a view has come.
+class Adoption(NamedTuple):
+    """What became of the offer of a build.
 
     Attributes:
-        view: its name.
-        position: the position up to which it has followed the log.
-        failure: what stopped it, or None.
+        position: where it took over; None if it is too far behind, or failed.
+        error: why it could not be adopted; None if nothing went wrong. What served then goes on serving.
     """
 
-    view: str
-    position: Position
-    failure: str | None
+    position: Position | None = None
+    error: Exception | None = None
 
 
 class ViewProcess(GenServer):
-    """Keeps one projection up to date.
+    """Keeps one view up to date.
 
     Each wake-up makes it read the log after its own position, one page at a time; queries are answered between
     two pages, never in the middle of one. An event that its handler can't digest stops the view, and only the
-    view: from then on queries raise `ViewFailed`.
+    view: from then on queries raise `ViewFailed`, until another build of it is adopted.
     """
 
     trap_exit = True  # so that `terminate` stops the wake-ups
 
-    async def init(self, store: EventStore, projection: type[Projection], broadcast: Broadcast) -> None:
-        """Follow the log up to its present head, then wait for wake-ups."""
+    async def init(self, store: EventStore, served: ServedView, broadcast: Broadcast) -> None:
+        """Follow the log from the last snapshot up to its present head, then wait for wake-ups."""
         self._store = store
-        self._projection = projection()
-        self._types = projection.type_names()
-        self._position = 0
+        self._served = served
+        self._broadcast = broadcast
+        self._clock = self.pid.process.node.clock
         self._failure: ViewFailed | None = None
         self._waiting: list[tuple[int, int, Deferred[Position]]] = []
+        self._live = LiveQueries()
+        self._moved_at: int | None = None
         self._woken = False
+        self._keeper = SnapshotKeeper(store, served.projection, self._clock)
+        found = await self._keeper.load()
+        projection, position = (served.projection(), Position(0)) if found is None else found
+        self._serve(projection, position)
         self._unwatch: Callable[[], None] = store.watch(self._wake)
         head = await store.head()
         while self._position < head and await self._follow_page():
@@ -72,7 +81,7 @@ class ViewProcess(GenServer):
     async def follow(self) -> None:
         """Follow the next page of the log, and come back for the one after it."""
         self._woken = False
-        if await self._follow_page():
+        if self._failure is None and await self._follow_page():
             self._wake()
 
     def ask(self, query: Query[object]) -> Deferred[object]:
@@ -114,14 +123,106 @@ class ViewProcess(GenServer):
         heapq.heapify(self._waiting)
         return len(self._waiting) < MAX_WAITING
 
-    def status(self) -> ViewStatus:
-        """How far the view has come."""
-        failure = None if self._failure is None else str(self._failure)
-        return ViewStatus(self._projection.view, Position(self._position), failure)
+    def status(self, head: int) -> ViewStatus:
+        """How far the view has come, given the log's head."""
+        position, head = Position(self._position), Position(max(head, self._position))
+        lag = head - position
+        return ViewStatus(
+            self._projection.view,
+            position,
+            None if self._failure is None else str(self._failure),
+            "failed" if self._failure is not None else "catching up" if lag >= PAGE else "live",
+            head,
+            lag,
+            None if self._moved_at is None else instant(self._moved_at // 1_000),
+            self._keeper.position,
+        )
 
-    def terminate(self, reason: Reason) -> None:
-        """Stop listening for wake-ups."""
+    async def terminate(self, reason: Reason) -> None:
+        """Stop listening for wake-ups, and saving snapshots."""
         self._unwatch()
+        await self._keeper.stop()
+
+    # --- live queries ----------------------------------------------------------------------------------------
+
+    def subscribe(self, query: Query[object]) -> Deferred[int]:
+        """Open a subscription to the answers of a query. Returns its number.
+
+        Raises (through the answer):
+            TooManySubscriptions: there are as many as there may be.
+        """
+        deferred = self.defer(int)
+        try:
+            deferred.reply(self._live.add(query))
+        except ApplicationError as error:
+            deferred.fail(error)
+        return deferred
+
+    def unsubscribe(self, number: int) -> None:
+        """Close a subscription."""
+        self._live.remove(number)
+
+    def next_answer(self, number: int, received: int) -> Deferred[object]:
+        """Answered as soon as a subscription's answer isn't the one that it received last; it has received so many.
+
+        Raises (through the answer):
+            ViewFailed: the view has stopped.
+            Exception: whatever the projection's method raised; the view goes on.
+        """
+        deferred = self.defer(object)
+        if self._failure is not None:
+            deferred.fail(self._failure)
+        else:
+            self._live.wait(number, received, deferred, self._projection.ask)
+        return deferred
+
+    # --- another build ---------------------------------------------------------------------------------------
+
+    async def adopt(self, kind: type[Projection], build: ViewBuild) -> Adoption:
+        """Serve with another build of this view from now on, if it is less than a page behind.
+
+        Whichever of the two is behind follows the last events, while this process does nothing else; so they change
+        places at one position. A view that has stopped, or is more than a page behind, is taken forward by the change.
+        Those who wait for a position or for an answer go on waiting.
+        """
+        try:
+            return Adoption(await self._adopt(kind, build))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the view goes on as it was
+            return Adoption(error=error)
+
+    async def _adopt(self, kind: type[Projection], build: ViewBuild) -> Position | None:
+        if self._position - build.position >= PAGE:
+            return None
+        while build.position < self._position:
+            await build.follow(await self._store.page_all(build.position, self._position - build.position))
+        if self._failure is None and 0 < build.position - self._position <= PAGE:
+            self._apply(await self._store.page_all(self._position, build.position - self._position))
+        keeper = SnapshotKeeper(self._store, kind, self._clock)
+        await self._keeper.stop()
+        await keeper.forget()  # what it was built from may be what was wrong
+        projection = await build.finish()
+        if kind is not self._served.projection:
+            await ActiveVersions(self._store).write(self._served.name, kind.view_version)
+        self._served.versions[kind.view_version] = self._served.projection = kind
+        self._keeper, self._failure = keeper, None
+        self._serve(projection, build.position)
+        projection.go_live(self._broadcast)
+        self._answer_waiting()
+        self._live.look(projection.ask)
+        await self._take_snapshot()
+        self._wake()
+        return build.position
+
+    def _serve(self, projection: Projection, position: int) -> None:
+        self._projection = projection
+        self._types = projection.type_names()
+        self._position = position
+
+    async def _take_snapshot(self) -> None:
+        for last in await self._store.page_all(self._position - 1, 1) if self._position else ():
+            self._keeper.take(self._projection, last)
+
+    # --- following -------------------------------------------------------------------------------------------
 
     def _wake(self) -> None:
         if not self._woken and self._failure is None:
@@ -135,25 +236,38 @@ class ViewProcess(GenServer):
         return bool(page) and self._failure is None
 
     def _apply(self, page: Sequence[StoredEvent]) -> None:
-        decode, follow, types = self._store.decode, self._projection.follow, self._types
+        """Follow the events of a page, or the first of them if that takes long."""
+        decode, follow, types, now = self._store.decode, self._projection.follow, self._types, self._clock.monotonic
+        until, touched, stored = now() + TURN, False, None
         for stored in page:
             try:
                 if TypeName(stored.type, stored.schema) in types:
+                    touched = True
                     follow(Recorded(decode(stored), stored))
             except Exception as error:  # noqa: BLE001 - whatever it is, only this view stops
                 self._stop_at(stored, error)
                 return
             self._position = stored.position
+            if stored.position % LOOK == 0 and now() > until:
+                break
+        if stored is not None:
+            self._moved(stored, touched=touched)
+
+    def _moved(self, last: StoredEvent, *, touched: bool) -> None:
+        self._moved_at = self._clock.wall()
         self._answer_waiting()
+        if touched:
+            self._live.look(self._projection.ask)
+        self._keeper.followed(self._projection, last)
 
     def _stop_at(self, stored: StoredEvent, error: Exception) -> None:
         view = self._projection.view
         _log.exception("view %r stopped at position %d (%s)", view, stored.position, stored.type)
-        self._failure = ViewFailed(view, stored.position, f"{type(error).__name__}: {error}")
-        self._failure.__cause__ = error
+        self._failure = view_failed(view, stored, error)
         for _, _, deferred in self._waiting:
             deferred.fail(self._failure)
         self._waiting.clear()
+        self._live.fail(self._failure)
 
     def _answer_waiting(self) -> None:
         while self._waiting and self._waiting[0][0] <= self._position:

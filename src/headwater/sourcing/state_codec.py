@@ -52,8 +52,8 @@ class StateCodec:
                 "into a snapshot: annotate it, or override dump_state and load_state"
             )
         try:
-            return msgspec.msgpack.encode(state)
-        except (TypeError, ValueError, OverflowError) as error:
+            return msgspec.msgpack.encode(state, enc_hook=plain)
+        except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
             raise DefinitionError(f"the state of {self._owner.__qualname__} can't be encoded: {error}") from error
 
     def load(self, data: bytes) -> dict[str, object]:
@@ -65,6 +65,17 @@ class StateCodec:
         state = self._decoder.decode(data)
         found = ((name, getattr(state, name)) for name in state.__struct_fields__)
         return {name: value for name, value in found if value is not msgspec.UNSET}
+
+
+def plain(value: object) -> object:
+    """A number or a string of a subclass, such as `Position`, as what it is by itself: for `enc_hook` of msgspec."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(f"a {type(value).__qualname__} has no form in a snapshot")
 
 
 def _hints(owner: type, omitted: frozenset[str]) -> dict[str, type]:
