@@ -8,9 +8,15 @@ from headwater.app import Application
 from headwater.codec import Codec
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.failure import Failure, Resolution, RetryIn
+from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
+from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
+from headwater.cqrs.reacting import By, accepted, continues, expires, rejected, starts, stops
+from headwater.cqrs.reaction import Reaction, TimerSet
+from headwater.cqrs.scheduling import Scheduled
 from headwater.errors import HeadwaterError, Rejected
 from headwater.personal import Personal
 from headwater.pipeline.batch import BatchInfo
@@ -111,6 +117,7 @@ __all__ = [
     "Below",
     "Between",
     "BroadcastDispatcher",
+    "By",
     "Child",
     "Codec",
     "Command",
@@ -140,13 +147,16 @@ __all__ = [
     "Exit",
     "Exited",
     "Expected",
+    "Failure",
     "Fastlane",
     "Feed",
     "GenServer",
     "HeadwaterError",
     "Hub",
+    "InstanceStatus",
     "IterableSource",
     "Lifespan",
+    "ManagerStatus",
     "MemoryDeadLetters",
     "Message",
     "Middleware",
@@ -165,6 +175,7 @@ __all__ = [
     "Pipeline",
     "Position",
     "Prefix",
+    "ProcessManager",
     "ProcessSubscription",
     "ProcessWorkers",
     "Processors",
@@ -174,11 +185,15 @@ __all__ = [
     "PubSub",
     "Query",
     "RateLimit",
+    "Reaction",
     "Recorded",
     "Registry",
     "Rejected",
+    "Resolution",
     "RestForOne",
     "Retry",
+    "RetryIn",
+    "Scheduled",
     "Shutdown",
     "Snapshot",
     "Source",
@@ -206,22 +221,29 @@ __all__ = [
     "TaskSupervisor",
     "Tasks",
     "ThreadWorkers",
+    "TimerSet",
     "Undecoded",
     "Version",
     "Where",
     "WorkerPool",
+    "accepted",
     "answer",
+    "continues",
     "decide",
     "evolve",
+    "expires",
     "fastlane",
     "from_iterable",
     "generate_master_key",
     "like",
     "project",
+    "rejected",
     "resubscribe",
     "running_pipelines",
     "send_to_all",
     "start_task",
+    "starts",
+    "stops",
     "stream",
     "subscribe",
     "subscribe_soon",
