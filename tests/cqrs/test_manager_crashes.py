@@ -83,7 +83,7 @@ class Killer:
 
 
 @pytest.mark.row("BC-07", "CM-28")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(ORDERS, st.integers(), st.sampled_from([0.0, 0.1, 0.3]), st.sampled_from(["memory", "sqlite"]))
 def test_whatever_dies_each_command_has_one_effect(
     tmp_path_factory: pytest.TempPathFactory, orders: list[Ordering], seed: int, rate: float, kind: str
