@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from headwater import Application, EventStore, Pid
 from headwater.cqrs.dispatch import Dispatcher
 from headwater.cqrs.manager_instance import ManagerInstance
-from headwater.examples.bank.orders import OrderTransfer, TransferOrdered
+from headwater.examples.bank.orders import TransferOrdered
 from headwater.runtime.process import current
 
 from .transferring import Ordering, all_ended, check, open_accounts, order, quick_bank
@@ -120,22 +120,6 @@ def test_whatever_dies_each_command_has_one_effect(
         logging.disable(logging.NOTSET)
 
 
-async def transfer_for_ever(path: str, seed: str) -> None:
-    """What the child does: order transfers, as many at a time as it can, until it is killed."""
-    rng = Random(int(seed))
-    async with quick_bank(f"sqlite:///{path}") as application:
-        await open_accounts(application, NAMES)
-        known = 0
-        async for recorded in application.store.read_all():
-            known += isinstance(recorded.event, TransferOrdered)
-        print("open", flush=True)
-        while True:
-            source, target = rng.choice(NAMES), rng.choice(NAMES)
-            wanted = Ordering(source, target, rng.choice([5, 60, 90]))
-            await application.dispatch(OrderTransfer(f"t-{known}", wanted.source, wanted.target, wanted.amount))
-            known += 1
-
-
 @pytest.mark.row("BC-07", "CM-28")
 def test_no_command_is_lost_or_doubled_under_sigkill(tmp_path: Path) -> None:
     assert sum(_kill_again_and_again(tmp_path, 10).values()) > 20
@@ -150,7 +134,7 @@ def _kill_again_and_again(folder: Path, kills: int) -> Counter[str]:
     rng = Random(kills)
     path = folder / "bank.db"
     for number in range(kills):
-        command = [sys.executable, "-m", "tests.cqrs.test_manager_crashes", str(path), str(number)]
+        command = [sys.executable, "-m", "tests.cqrs.transfer_child", str(path), str(number)]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
         root = Path(__file__).parents[2]
         with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=root, env=environment, text=True) as child:
@@ -168,7 +152,3 @@ def _kill_again_and_again(folder: Path, kills: int) -> Counter[str]:
             return await check(application, NAMES)
 
     return asyncio.run(main())
-
-
-if __name__ == "__main__":
-    asyncio.run(transfer_for_ever(*sys.argv[1:]))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from headwater import EventStore
-from headwater.store.encoded import NewEvent
+from headwater.store.model import NewEvent
 from headwater.store.page import Selection
 from headwater.store.query import EventQuery
 from headwater.store.sqlite import selecting

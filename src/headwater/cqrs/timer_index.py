@@ -26,12 +26,12 @@ class TimerIndex:
 
     Args:
         limit: how many pending ones it may hold; at least 1.
-        after: it holds only those whose key is at or behind this one; None for all.
+        after: until it is `filled`, it takes only those whose key is at or behind this one; None for all.
     """
 
     def __init__(self, limit: int = LIMIT, after: Key | None = None) -> None:
         self._limit: Final = limit
-        self._after: Final = after
+        self._after = after
         self._pending: Final = SortedList()
         self._keys: Final[dict[UUID, Key]] = {}
         self._horizon: Key | None = None
@@ -73,8 +73,12 @@ class TimerIndex:
         return not self._pending and self._horizon is not None
 
     def further(self) -> TimerIndex:
-        """An index of those behind the horizon, empty, to be filled from the log."""
+        """An index of those behind the horizon, empty, to be filled with all that this one was told of."""
         return TimerIndex(self._limit, self._horizon)
+
+    def filled(self) -> None:
+        """It was told of all that those before it were told of. What comes now is new, however early it is due."""
+        self._after = None
 
     def pending(self) -> Iterator[UUID]:
         """Those that are pending here, the next one first."""

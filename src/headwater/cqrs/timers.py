@@ -116,10 +116,10 @@ class Timers(GenServer):
     async def _read_further(self) -> None:
         """Those in memory are gone: read the log for those behind them."""
         further = self._index.further()
-        async with self._surroundings.store.read_all(0, query=self._query) as events:
+        async with self._surroundings.store.read_all(0, before=self._position + 1, query=self._query) as events:
             async for recorded in events:
                 further.follow(_event(recorded))
-                self._position = max(self._position, recorded.position)
+        further.filled()
         self._index = further
 
     # --- firing ----------------------------------------------------------------------------------------------

@@ -40,7 +40,8 @@ def read(connection: apsw.Connection, names: Names, selection: Selection, limit:
     if selection.query is None:
         return _read(connection, names, selection, limit)
     with connection:  # a type that is new is either unknown to all of its statements, or to none
-        return _read(connection, names, selection, limit)
+        found = _read(connection, names, selection, limit)
+    return found  # noqa: RET504 - apsw's context manager seems, by its type, to swallow errors
 
 
 def _read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
