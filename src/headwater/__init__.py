@@ -9,10 +9,16 @@ from headwater.codec import Codec
 from headwater.cqrs.blueprint import Blueprint
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.failure import Failure, Resolution, RetryIn
+from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
+from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
 from headwater.cqrs.query_subscription import QuerySubscription
+from headwater.cqrs.reacting import By, accepted, continues, expires, rejected, starts, stops
+from headwater.cqrs.reaction import Reaction, TimerSet
+from headwater.cqrs.scheduling import Scheduled
 from headwater.cqrs.view_build import ViewBuild
 from headwater.cqrs.view_status import RebuildProgress, ViewStatus
 from headwater.errors import HeadwaterError, Rejected
@@ -117,6 +123,7 @@ __all__ = [
     "Between",
     "Blueprint",
     "BroadcastDispatcher",
+    "By",
     "Child",
     "Codec",
     "Command",
@@ -146,13 +153,16 @@ __all__ = [
     "Exit",
     "Exited",
     "Expected",
+    "Failure",
     "Fastlane",
     "Feed",
     "GenServer",
     "HeadwaterError",
     "Hub",
+    "InstanceStatus",
     "IterableSource",
     "Lifespan",
+    "ManagerStatus",
     "MemoryDeadLetters",
     "Message",
     "Middleware",
@@ -171,6 +181,7 @@ __all__ = [
     "Pipeline",
     "Position",
     "Prefix",
+    "ProcessManager",
     "ProcessSubscription",
     "ProcessWorkers",
     "Processors",
@@ -181,12 +192,16 @@ __all__ = [
     "Query",
     "QuerySubscription",
     "RateLimit",
+    "Reaction",
     "RebuildProgress",
     "Recorded",
     "Registry",
     "Rejected",
+    "Resolution",
     "RestForOne",
     "Retry",
+    "RetryIn",
+    "Scheduled",
     "Shutdown",
     "Snapshot",
     "Source",
@@ -215,24 +230,31 @@ __all__ = [
     "Tasks",
     "Tenants",
     "ThreadWorkers",
+    "TimerSet",
     "Undecoded",
     "Version",
     "ViewBuild",
     "ViewStatus",
     "Where",
     "WorkerPool",
+    "accepted",
     "answer",
+    "continues",
     "decide",
     "evolve",
+    "expires",
     "fastlane",
     "from_iterable",
     "generate_master_key",
     "like",
     "project",
+    "rejected",
     "resubscribe",
     "running_pipelines",
     "send_to_all",
     "start_task",
+    "starts",
+    "stops",
     "stream",
     "subscribe",
     "subscribe_soon",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Final, Literal, TypeVar, Unpack, overload
 from uuid import UUID
@@ -15,13 +16,18 @@ from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.cqrs.dispatch import Dispatcher, Terms
 from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_part, returned
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.failure import Parking
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
+from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.model_decisions import ModelDecisions
+from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
 from headwater.cqrs.query_subscription import QuerySubscription
+from headwater.cqrs.reactions import Reactions
 from headwater.cqrs.router import CommandRouter
+from headwater.cqrs.scheduling import Scheduled, Scheduling
 from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
 from headwater.cqrs.view_process import ViewProcess
 from headwater.cqrs.view_status import ViewStatus
@@ -77,6 +83,8 @@ class Application:
         models: decisions about several entities at once.
         projections: the read side. Of several versions of one view, the first serves, until another is built by
             `rebuild`; that one then serves at the next start too.
+        process_managers: what follows events and answers with commands.
+        parking: where process managers leave what they can't handle; by default it is logged and stops the instance.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
         middleware: what every command passes through, the first one first.
@@ -104,6 +112,8 @@ class Application:
         aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        process_managers: Sequence[type[ProcessManager]] = (),
+        parking: Parking | None = None,
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
@@ -120,6 +130,7 @@ class Application:
             aggregates=aggregates,
             models=models,
             projections=projections,
+            process_managers=process_managers,
             events=events,
             middleware=middleware,
             include=include,
@@ -127,17 +138,22 @@ class Application:
         self.aggregates = self.blueprint.aggregates
         self.projections = self.blueprint.projections
         self._given = (clock, rng, telemetry)
+        self._parking = parking
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
-        models = self.blueprint.models
-        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, self.blueprint.events))
+        models, managers = self.blueprint.models, self.blueprint.process_managers
         self._commands = CommandRouter(self.aggregates, models)
+        categories = [aggregate.category for aggregate in self.aggregates]
+        self._reactions = Reactions(managers, self._commands.commands(), categories, parking)
+        more = (*self.blueprint.events, *self._reactions.events())
+        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more))
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
         self._views = Views(self.projections, self._system, self.codec.types)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
+        self._scheduling: Scheduling | None = None
 
     def on(
         self,
@@ -167,6 +183,8 @@ class Application:
             aggregates=parts.aggregates,
             models=parts.models,
             projections=parts.projections,
+            process_managers=parts.process_managers,
+            parking=self._parking,
             events=parts.events,
             middleware=parts.middleware,
             max_live=self._max_live,
@@ -291,6 +309,88 @@ class Application:
             raise ValueError(f"at least 1 command must be in flight, not {in_flight}")
         async for outcome in self._running().dispatch_all(commands, in_flight):
             yield outcome
+
+    # --- later -----------------------------------------------------------------------------------------------
+
+    async def schedule(
+        self,
+        command: Command,
+        *,
+        at: datetime | None = None,
+        after: float | None = None,
+        id: UUID | None = None,  # noqa: A002 - the field's term
+        metadata: Mapping[str, object] | None = None,
+        correlation: UUID | None = None,
+        because: Recorded | None = None,
+    ) -> UUID:
+        """Have a command dispatched later. Returns its id, to cancel it by; it is durable then.
+
+        It is dispatched under that id, so that it has one effect, whatever ends and starts meanwhile; as soon as the
+        application runs, if the moment has passed. A rejection is noted in the log and nobody is told. A failure is
+        tried again some times.
+
+        Args:
+            command: what is wanted.
+            at: when, with a time zone.
+            after: or in how many seconds.
+            id: identifies it, made up if not given. The same command scheduled again under the same id changes nothing:
+                the first time counts.
+            metadata: stored beside each of its events.
+            correlation: shared by everything that one outside cause led to; that of `because` if not given, or else the
+                id.
+            because: the event that led to it.
+
+        Raises:
+            UnknownCommand, InvalidCommand: it could never be dispatched. Nothing was scheduled.
+            TimerIdTaken: the id was used for something else. Nothing was scheduled.
+            ValueError: not one of `at` and `after` is given, or it isn't possible.
+            CodecError: the command or the metadata doesn't fit into JSON.
+            StoreError: it could not be stored.
+            ApplicationError: the application is not running.
+        """
+        if self._commands.model(command) is None:
+            self._commands.route(command)
+        return await self._later().schedule(
+            command, at=at, after=after, id=id, metadata=metadata, correlation=correlation, because=because
+        )
+
+    async def cancel(self, id: UUID) -> bool:  # noqa: A002 - the field's term
+        """Cancel what was scheduled. True: it never has an effect. False: it is too late.
+
+        Raises:
+            UnknownTimer: nothing was ever scheduled under this id.
+            StoreError: it could not be stored.
+        """
+        return await self._later().cancel(id)
+
+    async def scheduled(self, *, limit: int = 1_000) -> list[Scheduled]:
+        """What is scheduled, the next first, at most so many; process managers' timers too."""
+        return await self._later().pending(limit)
+
+    async def process_managers(self) -> list[ManagerStatus]:
+        """How each process manager is doing, in the order in which they were given."""
+        self._running()
+        return await self._reactions.statuses()
+
+    async def instance(self, kind: type[ProcessManager], id: str) -> InstanceStatus | None:  # noqa: A002
+        """How an instance of a process manager is doing; None if there never was one.
+
+        Raises:
+            UnknownProcessManager: it is none of the application's.
+        """
+        return await self._reactions.instance(self.store, kind, id)
+
+    async def resume(self, kind: type[ProcessManager], id: str) -> bool:  # noqa: A002 - the field's term
+        """Let an instance of a process manager go on that a failure has stopped. False if it wasn't stopped.
+
+        It goes on with the event or the command that has stopped it; the events that came since are handled then.
+
+        Raises:
+            UnknownProcessManager: it is none of the application's.
+            ApplicationError: as many instances as may be in memory are busy.
+        """
+        self._running()
+        return await self._reactions.resume(kind, id)
 
     # --- read side -------------------------------------------------------------------------------------------
 
@@ -475,13 +575,19 @@ class Application:
             self.blueprint.middleware,
             self._known_view,
         )
+        try:
+            self._scheduling = await self._reactions.start(self._system, store, self._dispatcher, self._clock)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        store, self._store, self._dispatcher = self.store, None, None
+        store, self._store, self._dispatcher, self._scheduling = self.store, None, None, None
         try:
+            await self._reactions.stop()
             await self._system.__aexit__(kind, error, trace)
         finally:
             await self.pubsub.stop()
@@ -494,6 +600,11 @@ class Application:
     def _known_view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._running()
         return self._views.known(view)
+
+    def _later(self) -> Scheduling:
+        if self._scheduling is None:
+            raise ApplicationError(f"application {self.name!r} is not running; use it in `async with`")
+        return self._scheduling
 
     def _running(self) -> Dispatcher:
         if self._dispatcher is None:

@@ -94,7 +94,10 @@ attribute as well.
         ├── InvalidTenant
         ├── ViewFailed
         ├── RebuildRunning
-        └── TooManySubscriptions
+        ├── TooManySubscriptions
+        ├── InstanceAlreadyStarted, InstanceNotStarted
+        ├── UnknownProcessManager
+        └── UnknownTimer, TimerIdTaken
 """
 
 from __future__ import annotations
@@ -794,6 +797,29 @@ class RebuildRunning(ApplicationError):
 
 class TooManySubscriptions(ApplicationError):
     """A view has as many live queries as it may have. This one was not opened."""
+
+
+# --- process managers and timers -----------------------------------------------------------------------------
+
+
+class InstanceAlreadyStarted(ApplicationError):
+    """An event would start an instance of a process manager that runs already, and its method is strict."""
+
+
+class InstanceNotStarted(ApplicationError):
+    """An event is for an instance of a process manager that doesn't run, and its method is strict."""
+
+
+class UnknownProcessManager(ApplicationError):
+    """The application has no such process manager."""
+
+
+class UnknownTimer(ApplicationError):
+    """No timer of this id was ever scheduled."""
+
+
+class TimerIdTaken(ApplicationError):
+    """A timer of this id was scheduled for something else. Nothing was scheduled."""
 
 
 def one_of(names: Sequence[str], limit: int = 8) -> str:

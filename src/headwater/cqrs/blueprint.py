@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from headwater.cqrs.middleware import ForCommands, Middleware
+from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.projection import Projection
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, kind_of
@@ -30,6 +31,7 @@ class Blueprint:
         aggregates: see `Application`.
         models: see `Application`.
         projections: see `Application`.
+        process_managers: see `Application`.
         events: see `Application`.
         middleware: what the commands of this blueprint pass through, and of those that it includes; no others do.
         include: blueprints that are part of this one.
@@ -38,6 +40,7 @@ class Blueprint:
         aggregates: the classes of all aggregates; own ones first.
         models: all decision models.
         projections: all projections.
+        process_managers: all process managers.
         events: all further events.
         middleware: what every command passes through in an application that is made of this, the first one first:
             own middleware, and that of the included ones for their commands.
@@ -47,6 +50,7 @@ class Blueprint:
     aggregates: tuple[type[Aggregate], ...]
     models: tuple[ModelClass, ...]
     projections: tuple[type[Projection], ...]
+    process_managers: tuple[type[ProcessManager], ...]
     events: tuple[type[Event], ...]
     middleware: tuple[Middleware, ...]
     scoped: tuple[Middleware, ...]
@@ -57,6 +61,7 @@ class Blueprint:
         aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        process_managers: Sequence[type[ProcessManager]] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
@@ -65,6 +70,7 @@ class Blueprint:
         self.aggregates = _each_once(kinds, *(part.aggregates for part in include))
         self.models = _each_once(models, *(part.models for part in include))
         self.projections = _each_once(projections, *(part.projections for part in include))
+        self.process_managers = _each_once(process_managers, *(part.process_managers for part in include))
         self.events = _each_once(events, *(part.events for part in include))
         inner = [part.scoped for part in include]
         commands = frozenset(command for part in (*self.aggregates, *self.models) for command in part.commands())

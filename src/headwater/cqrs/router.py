@@ -85,6 +85,10 @@ class CommandRouter:
         if command.validate is not Command.validate:
             self._validated.add(command)
 
+    def commands(self) -> tuple[type[Command], ...]:
+        """All commands that somebody decides."""
+        return (*self._aggregates, *self._models)
+
     def model(self, command: Command) -> type[DecisionModel[Command]] | None:
         """The decision model that decides a command; None if it is for an aggregate, or for nobody.
 

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
 
 from headwater.errors import DefinitionError
+
+
+def plain(value: object) -> object:
+    """A number or a string of a subclass, such as `Position`, as what it is by itself: for `enc_hook` of msgspec."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(f"a {type(value).__qualname__} has no form in a snapshot")
+
+
+_MSGPACK: Final = msgspec.msgpack.Encoder(enc_hook=plain)
+_JSON: Final = msgspec.json.Encoder(enc_hook=plain)
 
 
 class StateCodec:
@@ -35,15 +50,23 @@ class StateCodec:
             f"{owner.__name__}State", [(name, hint | msgspec.UnsetType, msgspec.UNSET) for name, hint in hints.items()]
         )
         self._decoder: Final = msgspec.msgpack.Decoder(state)
+        self._json_decoder: Final = msgspec.json.Decoder(state)
         described = repr(sorted((name, str(hint)) for name, hint in hints.items()))
         self.fingerprint: Final = hashlib.sha256(described.encode()).hexdigest()[:12]
 
     def dump(self, attributes: Mapping[str, object]) -> bytes:
-        """Encode the attributes that were set.
+        """Encode the attributes that were set, as MessagePack.
 
         Raises:
             DefinitionError: one has no annotation, or a value that can't be encoded.
         """
+        return self._dumped(attributes, _MSGPACK.encode)
+
+    def dump_json(self, attributes: Mapping[str, object]) -> bytes:
+        """Like `dump`, as JSON, for people to read too."""
+        return self._dumped(attributes, _JSON.encode)
+
+    def _dumped(self, attributes: Mapping[str, object], encode: Callable[[object], bytes]) -> bytes:
         state = {name: value for name, value in attributes.items() if name not in self._omitted}
         unknown = state.keys() - self._names
         if unknown:
@@ -52,7 +75,7 @@ class StateCodec:
                 "into a snapshot: annotate it, or override dump_state and load_state"
             )
         try:
-            return msgspec.msgpack.encode(state, enc_hook=plain)
+            return encode(state)
         except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
             raise DefinitionError(f"the state of {self._owner.__qualname__} can't be encoded: {error}") from error
 
@@ -62,20 +85,16 @@ class StateCodec:
         Raises:
             msgspec.DecodeError: the bytes are broken or don't fit.
         """
-        state = self._decoder.decode(data)
-        found = ((name, getattr(state, name)) for name in state.__struct_fields__)
-        return {name: value for name, value in found if value is not msgspec.UNSET}
+        return _attributes(self._decoder.decode(data))
+
+    def load_json(self, data: bytes | memoryview) -> dict[str, object]:
+        """Like `load`, of what `dump_json` has given."""
+        return _attributes(self._json_decoder.decode(data))
 
 
-def plain(value: object) -> object:
-    """A number or a string of a subclass, such as `Position`, as what it is by itself: for `enc_hook` of msgspec."""
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value)
-    if isinstance(value, str):
-        return str(value)
-    raise NotImplementedError(f"a {type(value).__qualname__} has no form in a snapshot")
+def _attributes(state: msgspec.Struct) -> dict[str, object]:
+    found = ((name, getattr(state, name)) for name in state.__struct_fields__)
+    return {name: value for name, value in found if value is not msgspec.UNSET}
 
 
 def _hints(owner: type, omitted: frozenset[str]) -> dict[str, type]:

@@ -36,7 +36,15 @@ _integers: Final = msgspec.json.Decoder(list[int])
 
 
 def read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
-    """The first events of a selection."""
+    """The first events of a selection; one snapshot."""
+    if selection.query is None:
+        return _read(connection, names, selection, limit)
+    with connection:  # a type that is new is either unknown to all of its statements, or to none
+        found = _read(connection, names, selection, limit)
+    return found  # noqa: RET504 - apsw's context manager seems, by its type, to swallow errors
+
+
+def _read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
     rows = _selected(connection, selection, limit)
     try:
         events, found, head = _page(connection, names, rows)

@@ -1,0 +1,1 @@
+"""A small bank: accounts, and transfers between them that a process manager carries out."""
