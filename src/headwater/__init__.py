@@ -7,7 +7,12 @@ at home.
 from headwater.app import Application
 from headwater.codec import Codec
 from headwater.cqrs.committed import Committed
+from headwater.cqrs.dead_letter import Letter
+from headwater.cqrs.dead_letter_box import DeadLetterBox
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.event_handler import EventHandler, handle
+from headwater.cqrs.handler_error import HandlerFailure, Park, RetryAfter, Skip, Stop
+from headwater.cqrs.handler_process import HandlerStatus
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.projection import Projection, TableProjection, answer, project
 from headwater.cqrs.query import Query
@@ -119,6 +124,7 @@ __all__ = [
     "ConsumerSupervisor",
     "Count",
     "DeadLetter",
+    "DeadLetterBox",
     "DeadLetters",
     "Decider",
     "DecisionModel",
@@ -133,6 +139,7 @@ __all__ = [
     "Entry",
     "Envelope",
     "Event",
+    "EventHandler",
     "EventQuery",
     "EventStore",
     "EventSubscription",
@@ -143,9 +150,12 @@ __all__ = [
     "Fastlane",
     "Feed",
     "GenServer",
+    "HandlerFailure",
+    "HandlerStatus",
     "HeadwaterError",
     "Hub",
     "IterableSource",
+    "Letter",
     "Lifespan",
     "MemoryDeadLetters",
     "Message",
@@ -158,6 +168,7 @@ __all__ = [
     "OrderedSource",
     "OrderedTable",
     "Outcome",
+    "Park",
     "PartitionDispatcher",
     "PartitionSupervisor",
     "Personal",
@@ -179,11 +190,14 @@ __all__ = [
     "Rejected",
     "RestForOne",
     "Retry",
+    "RetryAfter",
     "Shutdown",
+    "Skip",
     "Snapshot",
     "Source",
     "StageSubscription",
     "Start",
+    "Stop",
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",
@@ -216,6 +230,7 @@ __all__ = [
     "fastlane",
     "from_iterable",
     "generate_master_key",
+    "handle",
     "like",
     "project",
     "resubscribe",

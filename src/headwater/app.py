@@ -10,10 +10,16 @@ from uuid import UUID
 from headwater.clock import Clock, Rng, SystemClock
 from headwater.codec import Codec, TypeRegistry
 from headwater.cqrs.committed import Committed
+from headwater.cqrs.dead_letter_box import DeadLetterBox
 from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.cqrs.dispatch import Dispatcher, Terms
 from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_part, returned
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.event_handler import EventHandler
+from headwater.cqrs.follower import Follower, FollowerProcess, other
+from headwater.cqrs.handler_instance import HandlerDefinition
+from headwater.cqrs.handler_process import HandlerStatus
+from headwater.cqrs.handlers import HandlerRegistry, Handlers
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.model_decisions import ModelDecisions
@@ -37,6 +43,7 @@ from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
 from headwater.store.model import Recorded
 from headwater.store.store import EventStore
+from headwater.store.subscription_start import Start, StartFrom
 from headwater.telemetry import Telemetry
 from headwater.types import IdSource, Position, Version
 
@@ -72,6 +79,7 @@ class Application:
         aggregates: the write side.
         models: decisions about several entities at once.
         projections: the read side.
+        handlers: side effects: classes of event handlers, or objects of them that were made with what they need.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
         middleware: what every command passes through, the first one first.
@@ -80,6 +88,11 @@ class Application:
         clock: where the time comes from; the operating system by default.
         rng: where chance comes from; seeded by the operating system by default.
         telemetry: who wants to know; nobody by default.
+
+    Attributes:
+        handlers: which event handlers it has.
+        run_handlers: whether they handle events once it is entered. Set it to False before, to look after their dead
+            letters, say, and leave the rest alone.
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
@@ -95,6 +108,7 @@ class Application:
         aggregates: Sequence[type[Aggregate] | Decider[object]],
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        handlers: Sequence[HandlerDefinition] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
         max_live: int = MAX_LIVE,
@@ -109,16 +123,19 @@ class Application:
         self._middleware = tuple(middleware)
         self.aggregates = tuple(kind_of(aggregate) for aggregate in aggregates)
         self.projections = tuple(projections)
+        self.handlers = HandlerRegistry(handlers)
+        self.run_handlers = True
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
-        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, events))
+        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, (*self.handlers.events(), *events)))
         self._commands = CommandRouter(self.aggregates, models)
         self._queries = QueryRouter(self.projections)
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
+        self._handlers: Handlers | None = None
 
     # --- write side ------------------------------------------------------------------------------------------
 
@@ -160,7 +177,7 @@ class Application:
         because: Recorded | None = None,
         timeout: float | None = DISPATCH_TIMEOUT,
         attempts: int = MAX_ATTEMPTS,
-        wait_for: Sequence[type[Projection]] = (),
+        wait_for: Sequence[type[Follower]] = (),
         returning: Returning | None = None,
     ) -> object:
         """Have a command decided, and wait until its events are durable.
@@ -183,7 +200,8 @@ class Application:
             timeout: seconds for all of it: middleware, decision, commit, views; None waits for ever.
             attempts: how often the command is decided, on the state as it is then, before the conflicts with other
                 writers are reported.
-            wait_for: views that shall have followed the command's events before this returns.
+            wait_for: views that shall have followed the command's events before this returns, and handlers that shall
+                have handled them.
             returning: what to return: everything, the events, the version, the position; or the aggregate as the
                 command left it, a copy: give its class, which must be the one that decides the command.
 
@@ -198,7 +216,9 @@ class Application:
             ConsistencyTimeout: the events are durable, but a view has not followed them in time.
             DeadlineExceeded: no answer in time; the command may still take effect.
             ViewFailed: the events are durable, but a view has stopped before them.
-            UnknownView, CallingSelf: a view isn't the application's, or waits for itself. Nothing was stored.
+            UnknownView, UnknownHandler, CallingSelf: a view or handler isn't the application's, or waits for itself.
+                Nothing was stored.
+            HandlerStopped: the events are durable, but a handler has stopped before them.
             ValueError: `attempts` is below 1, `timeout` isn't positive, or there is nothing of that name to return.
             TypeError: the aggregate to return isn't the one that decides the command.
             HeadwaterError: a middleware has raised that.
@@ -251,25 +271,76 @@ class Application:
         return cast("Answer", await view.call(ViewProcess.ask, query))
 
     async def wait_for(
-        self, view: type[Projection], position: int, *, timeout: float | None = DISPATCH_TIMEOUT
+        self, view: type[Follower], position: int, *, timeout: float | None = DISPATCH_TIMEOUT
     ) -> Position:
-        """Wait until a view has followed the log up to a position. Returns how far it has come.
+        """Wait until a view has followed the log up to a position, or an event handler has handled it up to there.
+
+        Returns how far it has come. A handler has also done with what it has skipped or parked.
 
         Args:
-            view: one of the application's projections.
+            view: one of the application's projections or event handlers.
             position: `Committed.position`, to read your own writes.
             timeout: seconds; None waits for ever.
 
         Raises:
-            UnknownView: the application has no such projection.
-            ViewFailed: the view stopped before that position.
+            UnknownView, UnknownHandler: the application has no such projection or handler.
+            CallingSelf: a handler waits for itself.
+            ViewFailed, HandlerStopped: it stopped before that position.
             DeadlineExceeded: it isn't there yet.
         """
-        return await self._known_view(view).within(timeout).call(ViewProcess.reached, position)
+        return await self._follower(view).within(timeout).call(FollowerProcess.reached, position)
 
     async def views(self) -> list[ViewStatus]:
         """How far each view has come, in the order in which they were given."""
         return [await self._view(view).call(ViewProcess.status) for view in self.projections]
+
+    # --- event handlers --------------------------------------------------------------------------------------
+
+    async def handler_statuses(self) -> list[HandlerStatus]:
+        """How each event handler is doing, in the order in which they were given."""
+        return await self._running_handlers().status()
+
+    def dead_letters(self, handler: type[EventHandler]) -> DeadLetterBox:
+        """The events that a handler could not handle: to be listed, replayed, dropped.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+        """
+        return self._running_handlers().box(handler)
+
+    async def pause_handler(self, handler: type[EventHandler]) -> bool:
+        """Let a handler finish what is under way, and handle nothing more until it is resumed. Returns whether it ran.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+        """
+        return await self._running_handlers().pause(handler)
+
+    async def resume_handler(self, handler: type[EventHandler]) -> None:
+        """Let a handler go on that has stopped or was paused. Harmless when it runs.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+        """
+        await self._running_handlers().resume(handler)
+
+    async def reset_handler(self, handler: type[EventHandler], to: StartFrom = Start.ORIGIN) -> None:
+        """Let a handler handle the events behind a place again: finish, call its `before_reset`, go back, go on.
+
+        Its dead letters stay as they are.
+
+        Args:
+            handler: one of the application's.
+            to: the place, as for `start_from`.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+            SubscriptionNotFound: it has never run.
+            SubscriptionTaken: another process runs it.
+            InvalidSubscription: it can't begin there.
+            Exception: what its `before_reset` raised. It goes on where it was.
+        """
+        await self._running_handlers().reset(handler, to)
 
     # --- history ---------------------------------------------------------------------------------------------
 
@@ -371,14 +442,18 @@ class Application:
             self._clock,
             self.telemetry,
             self._middleware,
-            self._known_view,
+            self._follower,
         )
+        self._handlers = Handlers(self.handlers, self._system, store, self)
+        await self._handlers.start(run=self.run_handlers)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        store, self._store, self._dispatcher = self.store, None, None
+        if self._handlers is not None:
+            await self._handlers.drain()  # while what they do, such as dispatching commands, still works
+        store, self._store, self._dispatcher, self._handlers = self.store, None, None, None
         try:
             await self._system.__aexit__(kind, error, trace)
         finally:
@@ -390,6 +465,15 @@ class Application:
             Child(ViewProcess, store, view, self.pubsub.broadcast, name=_view_name(view)) for view in self.projections
         ]
         return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
+
+    def _follower(self, follower: type[Follower]) -> Pid[FollowerProcess]:
+        if issubclass(follower, EventHandler):
+            return other(self._running_handlers().process(follower))
+        return other(self._known_view(cast("type[Projection]", follower)))
+
+    def _running_handlers(self) -> Handlers:
+        self._running()
+        return cast("Handlers", self._handlers)
 
     def _known_view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._queries.check(view)

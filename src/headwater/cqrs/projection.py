@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final, Generic, TypeAlias, TypeVar, cast, get_
 import msgspec
 
 from headwater.codec import TypeName
+from headwater.cqrs.follower import Follower
 from headwater.cqrs.query import Query
 from headwater.errors import DefinitionError
 from headwater.sourcing.messages import Event
@@ -46,7 +47,7 @@ def answer(function: FunctionT) -> FunctionT:
     return function
 
 
-class Projection:
+class Projection(Follower):
     """Base of all projections: which events it follows, and which queries it answers.
 
     Args of a class statement:

@@ -10,11 +10,11 @@ from typing import Final
 import msgspec
 
 from headwater.codec import TypeName
+from headwater.cqrs.follower import FollowerProcess
 from headwater.cqrs.projection import Broadcast, Projection
 from headwater.cqrs.query import Query
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
-from headwater.runtime.genserver import GenServer
 from headwater.runtime.reply import Deferred
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.store import EventStore
@@ -43,7 +43,7 @@ class ViewStatus(msgspec.Struct, frozen=True):
     failure: str | None
 
 
-class ViewProcess(GenServer):
+class ViewProcess(FollowerProcess):
     """Keeps one projection up to date.
 
     Each wake-up makes it read the log after its own position, one page at a time; queries are answered between

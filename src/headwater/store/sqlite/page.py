@@ -37,6 +37,14 @@ _integers: Final = msgspec.json.Decoder(list[int])
 
 def read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
     """The first events of a selection."""
+    if selection.stream is not None or selection.query is None or not selection.query.items:
+        return _read(connection, names, selection, limit)
+    with connection:  # one snapshot: a type that comes up between the look for it and the page would be passed over
+        page = _read(connection, names, selection, limit)
+    return page
+
+
+def _read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
     rows = _selected(connection, selection, limit)
     try:
         events, found, head = _page(connection, names, rows)
