@@ -99,7 +99,7 @@ class EventHandler(Follower):
         max_parked: how many dead letters may be open. The handler stops before one more, since then something is wrong
             with more than an event.
         shutdown: seconds that it may take to finish what is under way when the application ends.
-        lease: for how many seconds no other process can have it if this one dies.
+        lease: for how many seconds no other process can have it if this one dies, its successor included.
         application: the application that runs it.
     """
 
@@ -120,7 +120,7 @@ class EventHandler(Follower):
     max_unacknowledged: int = 1_000
     max_parked: int = 10_000
     shutdown: float = 5.0
-    lease: float = 30.0
+    lease: float = 10.0
     _application: Dispatching | None = None
 
     def __init_subclass__(

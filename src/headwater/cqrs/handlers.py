@@ -24,6 +24,9 @@ from headwater.store.model import Recorded
 from headwater.store.store import EventStore
 from headwater.store.subscription_start import StartFrom, end_of
 
+RESTARTS: Final = 10
+"""How many ends of handlers' processes within 5 seconds are bearable. They don't end by what handlers do."""
+
 GRACE: Final = 5.0
 """Seconds that a handler's process may take, besides its `shutdown`, to end."""
 
@@ -108,7 +111,7 @@ class Handlers:
             run: whether they handle events; if not, they stand paused.
         """
         if self._registry.classes:
-            await self._system.start(Supervisor, self._children(run), strategy=OneForOne(3, 5.0))
+            await self._system.start(Supervisor, self._children(run), strategy=OneForOne(RESTARTS, 5.0))
 
     async def drain(self) -> None:
         """Let all of them finish what is under way, each within its `shutdown`; none handles anything after that."""

@@ -41,7 +41,7 @@ def read(connection: apsw.Connection, names: Names, selection: Selection, limit:
         return _read(connection, names, selection, limit)
     with connection:  # one snapshot: a type that comes up between the look for it and the page would be passed over
         page = _read(connection, names, selection, limit)
-    return page
+    return page  # noqa: RET504 - mypy: `with` may swallow what is raised
 
 
 def _read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
