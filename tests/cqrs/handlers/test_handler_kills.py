@@ -149,9 +149,7 @@ async def _finish(folder: Path, handled: Counter[tuple[str, int]]) -> Counter[in
                 raise ValueError("a tenth")
             seen.append((recorded.stream, int(recorded.version)))
 
-    application = Application(
-        "finish", store=f"sqlite:///{folder}/events.db", aggregates=[Account], handlers=[Last]
-    )
+    application = Application("finish", store=f"sqlite:///{folder}/events.db", aggregates=[Account], handlers=[Last])
     async with application:
         head = await application.store.head()
         await application.wait_for(Last, head, timeout=30)
