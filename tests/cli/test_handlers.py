@@ -63,7 +63,6 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(folder: Path) -> Non
         ("mailer", 2, "ValueError: 13 brings bad luck", 2),
         ("mailer", 4, "ValueError: 13 brings bad luck", 2),
     ]
-    assert json_lines(succeed("dead-letters", "list", "idle", *APP, cwd=folder)) == []
     [shown] = json_lines(succeed("dead-letters", "show", "mailer", "2", *APP, cwd=folder))
     assert (shown["stream"], shown["event"]) == ("shop-1", {"amount": 13})
     assert "in sold" in shown["trace"]
@@ -76,17 +75,11 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(folder: Path) -> Non
     assert (folder / "mails").read_text() == "1 2 13 "
     succeed("dead-letters", "drop", "mailer", "4", "--reason", "enough", *APP, cwd=folder)
     assert succeed("dead-letters", "list", *APP, cwd=folder) == ""
-    assert "no open dead letter of position 4" in fail("dead-letters", "show", "mailer", "4", *APP, cwd=folder)
     assert "there is no handler 'postman'; known: mailer" in fail("dead-letters", "list", "postman", *APP, cwd=folder)
 
 
 @pytest.mark.row("CM-25")
 def test_handlers_are_looked_at_and_reset(folder: Path) -> None:
-    records = json_lines(succeed("handlers", "status", *APP, cwd=folder))
-    assert [(one["handler"], one["dead_letters"], one["owner"]) for one in records] == [
-        ("mailer", 2, None),
-        ("idle", 0, None),
-    ]
     code, printed = on_terminal("handlers", "status", *APP, cwd=folder)
     assert code == 0
     assert "dead letters" in printed
@@ -95,5 +88,10 @@ def test_handlers_are_looked_at_and_reset(folder: Path) -> None:
         {"handler": "mailer", "position": 2}
     ]
     assert (folder / "mails").read_text() == ""
-    assert json_lines(succeed("handlers", "status", *APP, cwd=folder))[0]["position"] == 2
+    records = json_lines(succeed("handlers", "status", *APP, cwd=folder))
+    assert [(one["handler"], one["dead_letters"], one["owner"]) for one in records] == [
+        ("mailer", 2, None),
+        ("idle", 0, None),
+    ]
+    assert records[0]["position"] == 2
     assert "no place to begin" in fail("handlers", "reset", "mailer", "--to", "soon", *APP, cwd=folder)
