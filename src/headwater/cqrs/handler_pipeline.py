@@ -81,6 +81,7 @@ class HandlerPipeline(Pipeline[Recorded]):
         self._counts = counts
         self._telemetry = telemetry
         self._halt = halt
+        self._finishing = False
         self.retry = handler.retry
         self.rate_limit = handler.rate_limit
         self.max_unacknowledged = handler.max_unacknowledged
@@ -105,16 +106,17 @@ class HandlerPipeline(Pipeline[Recorded]):
             return None
         if isinstance(message.data.event, Undecoded):
             return self._judge([message], message.data.event.error)
-        counts = self._counts
-        counts.under_way += 1
+        if self._finishing:
+            return _until_killed()
+        self._counts.under_way += 1
         try:
             outcome = self._call(message)
         except Exception as error:  # noqa: BLE001 - whatever the application raised
-            counts.under_way -= 1
+            self._ended(1)
             return self._judge([message], error)
         if type(outcome) is CoroutineType:
             return self._await(message, outcome)
-        counts.under_way -= 1
+        self._ended(1)
         self._handled([message])
         return None
 
@@ -152,13 +154,13 @@ class HandlerPipeline(Pipeline[Recorded]):
         try:
             await work
         except Exception as error:  # noqa: BLE001 - likewise
-            self._counts.under_way -= 1
+            self._ended(1)
             await self._judge([message], error)
         except BaseException:
-            self._counts.under_way -= 1  # it is killed
+            self._ended(1)  # it is killed
             raise
         else:
-            self._counts.under_way -= 1
+            self._ended(1)
             self._handled([message])
 
     def _handled(self, messages: Events) -> None:
@@ -196,8 +198,10 @@ class HandlerPipeline(Pipeline[Recorded]):
 
     async def _try(self, messages: Events) -> Exception | None:
         """Give events to the handler together. Returns what it raised."""
-        counts, attempt = self._counts, max(message.attempt for message in messages)
-        counts.under_way += len(messages)
+        if self._finishing:
+            await _until_killed()
+        attempt = max(message.attempt for message in messages)
+        self._counts.under_way += len(messages)
         try:
             with self._telemetry.span(
                 HANDLE_BATCH, handler=self._handler.handler, count=len(messages), attempt=attempt
@@ -210,7 +214,7 @@ class HandlerPipeline(Pipeline[Recorded]):
         else:
             return None
         finally:
-            counts.under_way -= len(messages)
+            self._ended(len(messages))
 
     # --- errors ----------------------------------------------------------------------------------------------
 
@@ -263,7 +267,18 @@ class HandlerPipeline(Pipeline[Recorded]):
     async def halt(self, error: Exception) -> None:
         """The handler stops: wait for the kill, so that what has raised is neither handled nor parked."""
         self._halt(error)
-        await asyncio.get_running_loop().create_future()
+        await _until_killed()
+
+    def finish(self) -> None:
+        """Begin with no further event. When nothing is under way, what else was read is abandoned: it comes again."""
+        self._finishing = True
+        self._ended(0)
+
+    def _ended(self, number: int) -> None:
+        """So many events are under way no more."""
+        self._counts.under_way -= number
+        if self._finishing and not self._counts.under_way:
+            self.abandon()
 
     @property
     def handler_name(self) -> str:
@@ -273,6 +288,10 @@ class HandlerPipeline(Pipeline[Recorded]):
     def count_parked(self, number: int) -> None:
         """So many events became dead letters."""
         self._counts.parked += number
+
+
+async def _until_killed() -> None:
+    await asyncio.get_running_loop().create_future()
 
 
 class _Parking:

@@ -291,6 +291,7 @@ class HandlerProcess(FollowerProcess):
             self._opening = None
         top, self._top = self._top, None
         if top is not None and top.alive and self._pipeline is not None:
+            self._pipeline.finish()
             with suppress(PipelineDown):
                 await self._pipeline.stop()
             self.progressed()  # what was acknowledged while this process waited for it

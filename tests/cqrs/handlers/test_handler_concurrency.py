@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater import Application, EventHandler, Recorded, handle
+from headwater import Application, Backoff, EventHandler, Recorded, Retry, handle
 from tests.bank import Deposit, Deposited
 
-from .driving import SOON, Batches, bank, deposit, run
+from .driving import SOON, Batches, Notes, bank, deposit, run
 
 
 class Gated(EventHandler):
@@ -103,7 +103,7 @@ def test_batches_close_by_size_and_by_time_and_go_with_concurrency_and_waits(tmp
             self.at_once += 1
             self.most = max(self.most, self.at_once)
             try:
-                for _ in range(3):
+                for _ in range(30):
                     await asyncio.sleep(0)
                 self.failing -= 1
                 if self.failing in (0, 1):
@@ -170,15 +170,20 @@ def test_the_end_of_the_application_finishes_what_is_under_way_and_acknowledges_
         concurrency = 3
 
         def __init__(self) -> None:
-            self.begun: list[str] = []
+            self.all_begun = asyncio.Event()
+            self.begun = 0
             self.ended: list[str] = []
 
         @handle
         async def deposited(self, event: Deposited, recorded: Recorded) -> None:
-            self.begun.append(recorded.stream)
-            for _ in range(100):
-                await asyncio.sleep(0)
-            await self.application.dispatch(Deposit(f"of {recorded.stream}", 1)) if event.amount == 7 else None
+            if event.amount == 7:
+                self.begun += 1
+                if self.begun == 3:
+                    self.all_begun.set()
+                await self.all_begun.wait()
+                for _ in range(100):
+                    await asyncio.sleep(0)
+                await self.application.dispatch(Deposit(f"of {recorded.stream}", 1))
             self.ended.append(recorded.stream)
 
     first, second = Finishing(), Finishing()
@@ -186,18 +191,63 @@ def test_the_end_of_the_application_finishes_what_is_under_way_and_acknowledges_
     async def leave(application: Application) -> None:
         for account in "abc":
             await deposit(application, account, 7)
-        while len(first.begun) < 3:
-            await asyncio.sleep(0)
+        await first.all_begun.wait()
 
     async def look(application: Application) -> None:
-        await application.wait_for(Finishing, await application.store.head())
+        await application.wait_for(Finishing, 6)
 
     run(tmp_path, leave, first)
     run(tmp_path, look, second)
-    assert sorted(first.begun) == sorted(first.ended)
-    assert sorted(first.ended + second.ended) == sorted(
-        [f"account-{key}" for key in "abc"] + [f"account-of account-{key}" for key in "abc"]
-    )
+    assert sorted(first.ended) == ["account-a", "account-b", "account-c"]
+    assert sorted(second.ended) == [f"account-of account-{key}" for key in "abc"]
+
+
+def test_the_end_does_not_wait_for_what_has_not_begun(tmp_path: Path) -> None:
+    class Queued(EventHandler, name="queued"):
+        shutdown = 1_000.0
+
+        def __init__(self) -> None:
+            self.gate, self.begun = asyncio.Event(), asyncio.Event()
+            self.done: list[int] = []
+
+        @handle
+        async def deposited(self, event: Deposited) -> None:
+            self.begun.set()
+            await self.gate.wait()
+            self.done.append(event.amount)
+
+    queued, later = Queued(), Queued()
+    later.gate.set()
+
+    async def leave(application: Application) -> None:
+        await deposit(application, "a", 1, 2, 3)
+        await queued.begun.wait()
+        asyncio.get_running_loop().call_later(0.05, queued.gate.set)
+
+    async def look(application: Application) -> None:
+        await application.wait_for(Queued, 3)
+
+    run(tmp_path, leave, queued)
+    run(tmp_path, look, later)
+    assert (queued.done, later.done) == ([1], [2, 3])
+
+
+def test_the_end_does_not_wait_for_retries(tmp_path: Path) -> None:
+    class Patient(Notes, name="patient"):
+        shutdown = 1_000.0
+        retry = Retry(3, Backoff(500.0, 500.0))
+
+    patient = Patient()
+    patient.broken = {1}
+
+    async def main() -> None:
+        async with asyncio.timeout(20), bank(tmp_path, patient) as application:
+            await deposit(application, "a", 1)
+            while (await application.handler_statuses())[0].waiting == 0:
+                await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert patient.seen == []
 
 
 def test_the_end_waits_no_longer_than_the_handler_may_take_nor_for_retries(tmp_path: Path) -> None:
