@@ -8,8 +8,13 @@ from headwater.app import Application
 from headwater.codec import Codec
 from headwater.cqrs.blueprint import Blueprint
 from headwater.cqrs.committed import Committed
+from headwater.cqrs.dead_letter import Letter
+from headwater.cqrs.dead_letter_box import DeadLetterBox
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.event_handler import EventHandler, handle
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
+from headwater.cqrs.handler_error import HandlerFailure, Park, RetryAfter, Skip, Stop
+from headwater.cqrs.handler_process import HandlerStatus
 from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.process_manager import ProcessManager
@@ -132,6 +137,7 @@ __all__ = [
     "ConsumerSupervisor",
     "Count",
     "DeadLetter",
+    "DeadLetterBox",
     "DeadLetters",
     "Decider",
     "DecisionModel",
@@ -146,6 +152,7 @@ __all__ = [
     "Entry",
     "Envelope",
     "Event",
+    "EventHandler",
     "EventQuery",
     "EventStore",
     "EventSubscription",
@@ -157,10 +164,13 @@ __all__ = [
     "Fastlane",
     "Feed",
     "GenServer",
+    "HandlerFailure",
+    "HandlerStatus",
     "HeadwaterError",
     "Hub",
     "InstanceStatus",
     "IterableSource",
+    "Letter",
     "Lifespan",
     "ManagerStatus",
     "MemoryDeadLetters",
@@ -174,6 +184,7 @@ __all__ = [
     "OrderedSource",
     "OrderedTable",
     "Outcome",
+    "Park",
     "PartitionDispatcher",
     "PartitionSupervisor",
     "Personal",
@@ -200,13 +211,16 @@ __all__ = [
     "Resolution",
     "RestForOne",
     "Retry",
+    "RetryAfter",
     "RetryIn",
     "Scheduled",
     "Shutdown",
+    "Skip",
     "Snapshot",
     "Source",
     "StageSubscription",
     "Start",
+    "Stop",
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",
@@ -246,6 +260,7 @@ __all__ = [
     "fastlane",
     "from_iterable",
     "generate_master_key",
+    "handle",
     "like",
     "project",
     "rejected",

@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Literal, TypeVar, Unpack, overload
+from typing import Final, Literal, TypeVar, Unpack, cast, overload
 from uuid import UUID
 
 from headwater.clock import Clock, Rng, SystemClock
 from headwater.codec import Codec, TypeRegistry
 from headwater.cqrs.blueprint import Blueprint
 from headwater.cqrs.committed import Committed
+from headwater.cqrs.dead_letter_box import DeadLetterBox
 from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.cqrs.dispatch import Dispatcher, Terms
 from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_part, returned
 from headwater.cqrs.envelope import Envelope, Outcome
+from headwater.cqrs.event_handler import EventHandler
 from headwater.cqrs.failure import Parking
+from headwater.cqrs.follower import Follower, FollowerProcess, other
+from headwater.cqrs.handler_instance import HandlerDefinition
+from headwater.cqrs.handler_process import HandlerStatus
+from headwater.cqrs.handlers import HandlerRegistry, Handlers
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
 from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
@@ -47,6 +53,7 @@ from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
 from headwater.store.model import Recorded
 from headwater.store.store import EventStore
+from headwater.store.subscription_start import Start, StartFrom
 from headwater.telemetry import Telemetry
 from headwater.types import IdSource, Position, Version
 
@@ -83,6 +90,7 @@ class Application:
         models: decisions about several entities at once.
         projections: the read side. Of several versions of one view, the first serves, until another is built by
             `rebuild`; that one then serves at the next start too.
+        handlers: side effects: classes of event handlers, or objects of them that were made with what they need.
         process_managers: what follows events and answers with commands.
         parking: where process managers leave what they can't handle; by default it is logged and stops the instance.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
@@ -97,6 +105,9 @@ class Application:
 
     Attributes:
         blueprint: all parts that it was given.
+        handlers: which event handlers it has.
+        run_handlers: whether they handle events once it is entered. Set it to False before, to look after their dead
+            letters, say, and leave the rest alone.
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
@@ -112,6 +123,7 @@ class Application:
         aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        handlers: Sequence[HandlerDefinition] = (),
         process_managers: Sequence[type[ProcessManager]] = (),
         parking: Parking | None = None,
         events: Sequence[type[Event]] = (),
@@ -130,6 +142,7 @@ class Application:
             aggregates=aggregates,
             models=models,
             projections=projections,
+            handlers=handlers,
             process_managers=process_managers,
             events=events,
             middleware=middleware,
@@ -139,6 +152,8 @@ class Application:
         self.projections = self.blueprint.projections
         self._given = (clock, rng, telemetry)
         self._parking = parking
+        self.handlers = HandlerRegistry(self.blueprint.handlers)
+        self.run_handlers = True
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
@@ -147,12 +162,13 @@ class Application:
         self._commands = CommandRouter(self.aggregates, models)
         categories = [aggregate.category for aggregate in self.aggregates]
         self._reactions = Reactions(managers, self._commands.commands(), categories, parking)
-        more = (*self.blueprint.events, *self._reactions.events())
+        more = (*self.blueprint.events, *self.handlers.events(), *self._reactions.events())
         self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more))
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
         self._views = Views(self.projections, self._system, self.codec.types)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
+        self._handlers: Handlers | None = None
         self._scheduling: Scheduling | None = None
 
     def on(
@@ -183,6 +199,7 @@ class Application:
             aggregates=parts.aggregates,
             models=parts.models,
             projections=parts.projections,
+            handlers=parts.handlers,
             process_managers=parts.process_managers,
             parking=self._parking,
             events=parts.events,
@@ -233,7 +250,7 @@ class Application:
         because: Recorded | None = None,
         timeout: float | None = DISPATCH_TIMEOUT,
         attempts: int = MAX_ATTEMPTS,
-        wait_for: Sequence[type[Projection]] = (),
+        wait_for: Sequence[type[Follower]] = (),
         returning: Returning | None = None,
     ) -> object:
         """Have a command decided, and wait until its events are durable.
@@ -256,7 +273,8 @@ class Application:
             timeout: seconds for all of it: middleware, decision, commit, views; None waits for ever.
             attempts: how often the command is decided, on the state as it is then, before the conflicts with other
                 writers are reported.
-            wait_for: views that shall have followed the command's events before this returns.
+            wait_for: views that shall have followed the command's events before this returns, and handlers that shall
+                have handled them.
             returning: what to return: everything, the events, the version, the position; or the aggregate as the
                 command left it, a copy: give its class, which must be the one that decides the command.
 
@@ -271,7 +289,9 @@ class Application:
             ConsistencyTimeout: the events are durable, but a view has not followed them in time.
             DeadlineExceeded: no answer in time; the command may still take effect.
             ViewFailed: the events are durable, but a view has stopped before them.
-            UnknownView, CallingSelf: a view isn't the application's, or waits for itself. Nothing was stored.
+            UnknownView, UnknownHandler, CallingSelf: a view or handler isn't the application's, or waits for itself.
+                Nothing was stored.
+            HandlerStopped: the events are durable, but a handler has stopped before them.
             ValueError: `attempts` is below 1, `timeout` isn't positive, or there is nothing of that name to return.
             TypeError: the aggregate to return isn't the one that decides the command.
             HeadwaterError: a middleware has raised that.
@@ -427,21 +447,24 @@ class Application:
         return self._views.subscription(query, timeout)
 
     async def wait_for(
-        self, view: type[Projection], position: int, *, timeout: float | None = DISPATCH_TIMEOUT
+        self, view: type[Follower], position: int, *, timeout: float | None = DISPATCH_TIMEOUT
     ) -> Position:
-        """Wait until a view has followed the log up to a position. Returns how far it has come.
+        """Wait until a view has followed the log up to a position, or an event handler has handled it up to there.
+
+        Returns how far it has come. A handler has also done with what it has skipped or parked.
 
         Args:
-            view: one of the application's projections.
+            view: one of the application's projections or event handlers.
             position: `Committed.position`, to read your own writes.
             timeout: seconds; None waits for ever.
 
         Raises:
-            UnknownView: the application has no such projection.
-            ViewFailed: the view stopped before that position.
+            UnknownView, UnknownHandler: the application has no such projection or handler.
+            CallingSelf: a handler waits for itself.
+            ViewFailed, HandlerStopped: it stopped before that position.
             DeadlineExceeded: it isn't there yet.
         """
-        return await self._known_view(view).within(timeout).call(ViewProcess.reached, position)
+        return await self._follower(view).within(timeout).call(FollowerProcess.reached, position)
 
     async def views(self) -> list[ViewStatus]:
         """How far each view has come, in the order in which they were given; of a view the version that serves."""
@@ -472,6 +495,54 @@ class Application:
             StoreError: the log could not be read. The old one serves on.
         """
         return await self._views.rebuild(self.store, view)
+
+    # --- event handlers --------------------------------------------------------------------------------------
+
+    async def handler_statuses(self) -> list[HandlerStatus]:
+        """How each event handler is doing, in the order in which they were given."""
+        return await self._running_handlers().status()
+
+    def dead_letters(self, handler: type[EventHandler]) -> DeadLetterBox:
+        """The events that a handler could not handle: to be listed, replayed, dropped.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+        """
+        return self._running_handlers().box(handler)
+
+    async def pause_handler(self, handler: type[EventHandler]) -> bool:
+        """Let a handler finish what is under way, and handle nothing more until it is resumed. Returns whether it ran.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+        """
+        return await self._running_handlers().pause(handler)
+
+    async def resume_handler(self, handler: type[EventHandler]) -> None:
+        """Let a handler go on that has stopped or was paused. Harmless when it runs.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+        """
+        await self._running_handlers().resume(handler)
+
+    async def reset_handler(self, handler: type[EventHandler], to: StartFrom = Start.ORIGIN) -> None:
+        """Let a handler handle the events behind a place again: finish, call its `before_reset`, go back, go on.
+
+        Its dead letters stay as they are.
+
+        Args:
+            handler: one of the application's.
+            to: the place, as for `start_from`.
+
+        Raises:
+            UnknownHandler: the application has no such handler.
+            SubscriptionNotFound: it has never run.
+            SubscriptionTaken: another process runs it.
+            InvalidSubscription: it can't begin there.
+            Exception: what its `before_reset` raised. It goes on where it was.
+        """
+        await self._running_handlers().reset(handler, to)
 
     # --- history ---------------------------------------------------------------------------------------------
 
@@ -573,10 +644,12 @@ class Application:
             self._clock,
             self.telemetry,
             self.blueprint.middleware,
-            self._known_view,
+            self._follower,
         )
+        self._handlers = Handlers(self.handlers, self._system, store, self)
         try:
             self._scheduling = await self._reactions.start(self._system, store, self._dispatcher, self._clock)
+            await self._handlers.start(run=self.run_handlers)
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -585,7 +658,10 @@ class Application:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        store, self._store, self._dispatcher, self._scheduling = self.store, None, None, None
+        if self._handlers is not None:
+            await self._handlers.drain()  # while what they do, such as dispatching commands, still works
+        store, self._store, self._dispatcher = self.store, None, None
+        self._handlers = self._scheduling = None
         try:
             await self._reactions.stop()
             await self._system.__aexit__(kind, error, trace)
@@ -596,6 +672,15 @@ class Application:
     async def _children(self, store: EventStore) -> list[Child]:
         views = await self._views.children(store, self.pubsub.broadcast)
         return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
+
+    def _follower(self, follower: type[Follower]) -> Pid[FollowerProcess]:
+        if issubclass(follower, EventHandler):
+            return other(self._running_handlers().process(follower))
+        return other(self._known_view(cast("type[Projection]", follower)))
+
+    def _running_handlers(self) -> Handlers:
+        self._running()
+        return cast("Handlers", self._handlers)
 
     def _known_view(self, view: type[Projection]) -> Pid[ViewProcess]:
         self._running()

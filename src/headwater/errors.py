@@ -97,7 +97,10 @@ attribute as well.
         ├── TooManySubscriptions
         ├── InstanceAlreadyStarted, InstanceNotStarted
         ├── UnknownProcessManager
-        └── UnknownTimer, TimerIdTaken
+        ├── UnknownTimer, TimerIdTaken
+        ├── UnknownHandler     event handlers
+        ├── HandlerStopped
+        └── DeadLettersFull, LetterNotFound
 """
 
 from __future__ import annotations
@@ -820,6 +823,35 @@ class UnknownTimer(ApplicationError):
 
 class TimerIdTaken(ApplicationError):
     """A timer of this id was scheduled for something else. Nothing was scheduled."""
+
+
+# --- event handlers --------------------------------------------------------------------------------------------
+
+
+class UnknownHandler(ApplicationError):
+    """The application has no such event handler."""
+
+
+class HandlerStopped(ApplicationError):
+    """An event handler has stopped, and goes on when it is resumed.
+
+    Args:
+        handler: the handler's name.
+        cause: why it has stopped, as text.
+    """
+
+    def __init__(self, handler: str, cause: str) -> None:
+        super().__init__(f"handler {handler!r} has stopped: {cause}")
+        self.handler = handler
+        self.cause = cause
+
+
+class DeadLettersFull(ApplicationError):
+    """A handler has as many open dead letters as it may have."""
+
+
+class LetterNotFound(ApplicationError):
+    """A handler has no open dead letter of this position."""
 
 
 def one_of(names: Sequence[str], limit: int = 8) -> str:

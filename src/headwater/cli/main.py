@@ -9,10 +9,12 @@ from typer.core import TyperGroup
 
 from headwater.cli.append import append
 from headwater.cli.backup import backup
+from headwater.cli.dead_letters import dead_letters
 from headwater.cli.demo import demo
 from headwater.cli.events import events
 from headwater.cli.export import export
 from headwater.cli.forget import forget, rewrap
+from headwater.cli.handlers import handlers
 from headwater.cli.import_ import import_command
 from headwater.cli.migrate import migrate
 from headwater.cli.output import complain
@@ -58,6 +60,8 @@ app.command()(migrate)
 app.command()(forget)
 app.command()(rewrap)
 app.add_typer(projections, name="projections")
+app.add_typer(handlers, name="handlers")
+app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(demo, name="demo")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from headwater.cqrs.handler_instance import HandlerDefinition
 from headwater.cqrs.middleware import ForCommands, Middleware
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.projection import Projection
@@ -31,6 +32,7 @@ class Blueprint:
         aggregates: see `Application`.
         models: see `Application`.
         projections: see `Application`.
+        handlers: see `Application`.
         process_managers: see `Application`.
         events: see `Application`.
         middleware: what the commands of this blueprint pass through, and of those that it includes; no others do.
@@ -40,6 +42,7 @@ class Blueprint:
         aggregates: the classes of all aggregates; own ones first.
         models: all decision models.
         projections: all projections.
+        handlers: all event handlers.
         process_managers: all process managers.
         events: all further events.
         middleware: what every command passes through in an application that is made of this, the first one first:
@@ -50,6 +53,7 @@ class Blueprint:
     aggregates: tuple[type[Aggregate], ...]
     models: tuple[ModelClass, ...]
     projections: tuple[type[Projection], ...]
+    handlers: tuple[HandlerDefinition, ...]
     process_managers: tuple[type[ProcessManager], ...]
     events: tuple[type[Event], ...]
     middleware: tuple[Middleware, ...]
@@ -61,6 +65,7 @@ class Blueprint:
         aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        handlers: Sequence[HandlerDefinition] = (),
         process_managers: Sequence[type[ProcessManager]] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
@@ -70,6 +75,7 @@ class Blueprint:
         self.aggregates = _each_once(kinds, *(part.aggregates for part in include))
         self.models = _each_once(models, *(part.models for part in include))
         self.projections = _each_once(projections, *(part.projections for part in include))
+        self.handlers = _each_once(handlers, *(part.handlers for part in include))
         self.process_managers = _each_once(process_managers, *(part.process_managers for part in include))
         self.events = _each_once(events, *(part.events for part in include))
         inner = [part.scoped for part in include]

@@ -15,15 +15,13 @@ from headwater.cqrs.committed import Committed
 from headwater.cqrs.deadline import Deadline
 from headwater.cqrs.decision import DEFAULT, MAX_ATTEMPTS, Options
 from headwater.cqrs.envelope import BECAUSE, Envelope, Outcome
+from headwater.cqrs.follower import Follower, FollowerProcess
 from headwater.cqrs.live_aggregates import LiveAggregates
 from headwater.cqrs.middleware import Middleware, Passage
 from headwater.cqrs.model_decisions import ModelDecisions
-from headwater.cqrs.projection import Projection
 from headwater.cqrs.router import CommandRouter
-from headwater.cqrs.view_process import ViewProcess
-from headwater.errors import CallingSelf, CodecError, ConsistencyTimeout, DeadlineExceeded, HeadwaterError
+from headwater.errors import CodecError, ConsistencyTimeout, DeadlineExceeded, HeadwaterError
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import current
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.messages import Command
 from headwater.store.model import Context
@@ -42,13 +40,13 @@ class Terms(msgspec.Struct, frozen=True):
     Attributes:
         timeout: seconds for all of it; None for ever.
         attempts: how often the command is decided before its conflicts are reported.
-        wait_for: the views that shall have followed the command's events.
+        wait_for: the views and handlers that shall have followed the command's events.
         keep_state: the answer is `CommittedState`.
     """
 
     timeout: float | None
     attempts: int = MAX_ATTEMPTS
-    wait_for: tuple[type[Projection], ...] = ()
+    wait_for: tuple[type[Follower], ...] = ()
     keep_state: bool = False
 
 
@@ -71,7 +69,7 @@ class Dispatcher:
         clock: for deadlines.
         telemetry: who wants to know.
         middleware: what every command passes through.
-        view: finds a view's process; raises `UnknownView`.
+        view: finds the process of a view or handler; raises `UnknownView`, `UnknownHandler`, `CallingSelf`.
     """
 
     def __init__(
@@ -83,7 +81,7 @@ class Dispatcher:
         clock: Clock,
         telemetry: Telemetry,
         middleware: Sequence[Middleware],
-        view: Callable[[type[Projection]], Pid[ViewProcess]],
+        view: Callable[[type[Follower]], Pid[FollowerProcess]],
     ) -> None:
         self._aggregates = aggregates
         self._models = models
@@ -137,7 +135,7 @@ class Dispatcher:
     # --- one command ---------------------------------------------------------------------------------------------
 
     async def _dispatch_in_steps(self, envelope: Envelope, terms: Terms) -> Committed:
-        views = [self._other(self._view(view)) for view in terms.wait_for]
+        views = [self._view(view) for view in terms.wait_for]
         deadline = Deadline(self._clock, terms.timeout, type(envelope.command).__qualname__)
         passage = Passage(self._middleware, envelope)
         try:
@@ -158,12 +156,6 @@ class Dispatcher:
             return await self._models.execute(model, command, context, options)
         pid = await self._process_of(command)
         return await pid.within(None).call(AggregateProcess.execute, command, context, options)
-
-    def _other(self, view: Pid[ViewProcess]) -> Pid[ViewProcess]:
-        """Refuse to wait for a view in the view's own turn, before anything is done."""
-        if current.get() is view.process:
-            raise CallingSelf(f"{view.label} waits for itself: it would follow the command's events only afterwards")
-        return view
 
     # --- many commands -------------------------------------------------------------------------------------------
 
@@ -214,9 +206,9 @@ def _options(envelope: Envelope, terms: Terms) -> Options:
     return Options(envelope.id is not None, terms.attempts, terms.keep_state)
 
 
-async def _reached(view: Pid[ViewProcess], committed: Committed, deadline: Deadline) -> None:
+async def _reached(view: Pid[FollowerProcess], committed: Committed, deadline: Deadline) -> None:
     try:
-        await view.within(deadline.left()).call(ViewProcess.reached, committed.position)
+        await view.within(deadline.left()).call(FollowerProcess.reached, committed.position)
     except DeadlineExceeded as error:
         raise ConsistencyTimeout(
             f"the events are durable up to position {committed.position}, but {view.label} is behind",

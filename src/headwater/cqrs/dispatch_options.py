@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
 from headwater.cqrs.committed import Committed, CommittedState
-from headwater.cqrs.projection import Projection
+from headwater.cqrs.follower import Follower
 from headwater.errors import InternalError
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, seen
@@ -26,7 +26,7 @@ class DispatchOptions(TypedDict, total=False):
     because: Recorded | None
     timeout: float | None
     attempts: int
-    wait_for: Sequence[type[Projection]]
+    wait_for: Sequence[type[Follower]]
 
 
 _PARTS: Final[Mapping[str, Callable[[Committed], object]]] = {

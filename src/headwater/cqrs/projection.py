@@ -10,6 +10,7 @@ import msgspec
 
 from headwater.codec import TypeName
 from headwater.cqrs.fingerprint import fingerprint, schema_of
+from headwater.cqrs.follower import Follower
 from headwater.cqrs.query import Query
 from headwater.errors import DefinitionError
 from headwater.personal import personal_fields
@@ -49,7 +50,7 @@ def answer(function: FunctionT) -> FunctionT:
     return function
 
 
-class Projection:
+class Projection(Follower):
     """Base of all projections: which events it follows, and which queries it answers.
 
     Args of a class statement:

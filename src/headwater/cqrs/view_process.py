@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from headwater.clock import instant
 from headwater.codec import TypeName
 from headwater.cqrs.active_versions import ActiveVersions
+from headwater.cqrs.follower import FollowerProcess
 from headwater.cqrs.live_queries import LiveQueries
 from headwater.cqrs.projection import Broadcast, Projection
 from headwater.cqrs.query import Query
@@ -19,7 +20,6 @@ from headwater.cqrs.view_build import LOOK, TURN, ViewBuild, view_failed
 from headwater.cqrs.view_status import ViewStatus
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
-from headwater.runtime.genserver import GenServer
 from headwater.runtime.reply import Deferred
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.store import EventStore
@@ -46,7 +46,7 @@ class Adoption(NamedTuple):
     error: Exception | None = None
 
 
-class ViewProcess(GenServer):
+class ViewProcess(FollowerProcess):
     """Keeps one view up to date.
 
     Each wake-up makes it read the log after its own position, one page at a time; queries are answered between

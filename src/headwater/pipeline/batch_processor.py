@@ -110,8 +110,9 @@ class BatchProcessor(Consumer[Batch[Data]], Generic[Data]):
         again = [message for message in failed if self._settling.may_retry(message)]
         parked = [message for message in failed if not self._settling.may_retry(message)]
         if again:
+            after = [None if message.failure is None else message.failure.after for message in again]
             for message in again:
                 message.attempt += 1
                 message.failure = None
-            self._settling.retry_later(again)
+            self._settling.retry_later(again, after)
         return self._settling.park(parked) if parked else None

@@ -38,6 +38,7 @@ class Deployment(Generic[Data]):
         sources: the source stages that live now, or lived last, in the order of the sources.
         processors: likewise, in no order.
         batchers: likewise, by name.
+        abandoned: set when what is in it shall not be waited for when it ends.
         finished: set while all sources are over and everything of them is acknowledged.
     """
 
@@ -52,6 +53,7 @@ class Deployment(Generic[Data]):
         self.sources: dict[int, Pid[Any]] = {}
         self.processors: dict[int, Pid[Any]] = {}
         self.batchers: dict[str, Pid[Any]] = {}
+        self.abandoned = asyncio.Event()
         self.finished = asyncio.Event()
         self._over: set[int] = set()
 

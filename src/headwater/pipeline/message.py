@@ -21,10 +21,12 @@ class Failure(msgspec.Struct, frozen=True):
     Attributes:
         reason: what the handler raised, or what was given to `Message.fail`.
         retry: whether it may be tried again.
+        after: seconds until it is tried again, however often it was; None for what the pipeline's `retry` says.
     """
 
     reason: object
     retry: bool = True
+    after: float | None = None
 
 
 class Origin(Protocol[Data]):
@@ -87,14 +89,15 @@ class Message(msgspec.Struct, Generic[Data]):
         """What the source says about the item."""
         return self.delivery.metadata
 
-    def fail(self, reason: object, *, retry: bool = True) -> None:
+    def fail(self, reason: object, *, retry: bool = True, after: float | None = None) -> None:
         """Mark the message as failed, as if its handler had raised for it alone.
 
         Args:
             reason: why, for logs and dead letters.
             retry: whether it may be tried again, as the pipeline's `retry` says; if not, it is parked at once.
+            after: try it again in so many seconds, however often it was tried.
         """
-        self.failure = Failure(reason, retry)
+        self.failure = Failure(reason, retry, after)
 
     def acknowledge(self) -> None:
         """Acknowledge it to its source now: it won't be given again, whatever becomes of it in the pipeline.

@@ -30,6 +30,7 @@ class MessageWork(Generic[Data]):
 
     __slots__ = (
         "_batchers",
+        "_concluding",
         "_failed",
         "_handle",
         "_handled",
@@ -52,6 +53,7 @@ class MessageWork(Generic[Data]):
         self._settling = Settling(deployment, process)
         self._handled: list[Message[Data]] = []
         self._failed: list[Message[Data]] = []
+        self._concluding = False
 
     def run(
         self, messages: list[Message[Data]]
@@ -89,7 +91,10 @@ class MessageWork(Generic[Data]):
             fail(messages, error)
 
     def _advance(self, line: Iterator[Message[Data]]) -> _Pending[Data] | None:
-        """Handle messages up to the first whose handler is async. Returns that one."""
+        """Handle messages up to the first whose handler is async, or which has a key and is given up. Returns that one.
+
+        Those behind one that is given up wait until it is parked: it might not be, and then comes first again.
+        """
         handle, held, keys = self._handle, self._settling.held, self._settling.held.keys
         observed = self._process.node.telemetry.listening
         for message in line:
@@ -106,19 +111,21 @@ class MessageWork(Generic[Data]):
                     if type(outcome) is CoroutineType:
                         return message, outcome
             self._sort(message)
+            if self._failed and message.key is not None:
+                return None, self._park_failed()
         return None
 
     async def _go_on(
-        self, line: Iterator[Message[Data]], message: Message[Data], work: Coroutine[object, object, object]
+        self, line: Iterator[Message[Data]], message: Message[Data] | None, work: Coroutine[object, object, object]
     ) -> list[Message[Data]]:
         clock = self._process.node.clock
         since = clock.monotonic()
         while True:
-            try:
+            self._conclude_meanwhile()
+            if message is None:
                 await work
-            except Exception as error:  # noqa: BLE001 - likewise
-                fail([message], error)
-            self._sort(message)
+            else:
+                await self._finish(message, work)
             if clock.monotonic() - since > PATIENCE:
                 self._pass_on(self._conclude())
                 since = clock.monotonic()
@@ -126,6 +133,15 @@ class MessageWork(Generic[Data]):
             if pending is None:
                 return await self._conclude_later()
             message, work = pending
+
+    async def _finish(self, message: Message[Data], work: Coroutine[object, object, object]) -> None:
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - likewise
+            fail([message], error)
+        self._sort(message)
+        if self._failed and message.key is not None:
+            await self._park_failed()
 
     async def _handle_observed(self, message: Message[Data]) -> None:
         said = {"pipeline": self._handlers.name, "process": self._process.label, "attempt": message.attempt}
@@ -142,7 +158,7 @@ class MessageWork(Generic[Data]):
         if message.failure is None:
             self._handled.append(message)
         elif self._settling.may_retry(message):
-            self._settling.retry_later([message.again()])
+            self._settling.retry_later([message.again()], [message.failure.after])
         else:
             self._failed.append(message)
 
@@ -166,11 +182,24 @@ class MessageWork(Generic[Data]):
             self._settling.settle(handled, [])
         return []
 
+    def _conclude_meanwhile(self) -> None:
+        """If the handler that comes now waits for something, what was handled before it is acknowledged meanwhile."""
+        if self._handled and not self._batchers and not self._concluding:
+            self._concluding = True
+            self._process.node.loop.call_soon(self._conclude_now)
+
+    def _conclude_now(self) -> None:
+        self._concluding = False
+        self._conclude()
+
     async def _conclude_later(self) -> list[Message[Data]]:
+        await self._park_failed()
+        return self._conclude()
+
+    async def _park_failed(self) -> None:
         failed, self._failed = self._failed, []
         if failed:
             await self._settling.park(failed)
-        return self._conclude()
 
 
-_Pending = tuple[Message[Data], Coroutine[object, object, object]]
+_Pending = tuple[Message[Data] | None, Coroutine[object, object, object]]

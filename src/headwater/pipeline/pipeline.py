@@ -181,6 +181,14 @@ class Pipeline(Generic[Data]):
         """
         await Pid[object](self._running().supervisor).stop(Exit.SHUTDOWN, timeout=None)
 
+    def abandon(self) -> None:
+        """Don't wait, when it is stopped, for what isn't acknowledged. That is given again when it starts again.
+
+        Harmless when it doesn't run.
+        """
+        if self._deployment is not None:
+            self._deployment.abandoned.set()
+
     async def finished(self) -> None:
         """Wait until all sources are over, and everything of them is acknowledged. The pipeline goes on running.
 

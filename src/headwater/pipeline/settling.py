@@ -58,12 +58,20 @@ class Settling(Generic[Data]):
     def may_retry(self, message: Message[Data]) -> bool:
         """Whether a message that has failed is tried again."""
         failure = message.failure
-        return failure is not None and failure.retry and message.attempt < self._retry.attempts
+        if failure is None or not failure.retry:
+            return False
+        return failure.after is not None or message.attempt < self._retry.attempts
 
-    def retry_later(self, messages: list[Message[Data]]) -> None:
-        """Hold messages, ready for their next attempt, until their back-off is over."""
+    def retry_later(self, messages: list[Message[Data]], after: Iterable[float | None]) -> None:
+        """Hold messages, ready for their next attempt, until the longest of their waits is over.
+
+        Args:
+            messages: at least one.
+            after: the seconds that each of them waits at least; None for its back-off.
+        """
         attempt = max(message.attempt for message in messages)
-        delay = self._retry.backoff.delay(attempt - 2, self._process.node.rng.random())
+        backoff = self._retry.backoff.delay(max(attempt - 2, 0), self._process.node.rng.random())
+        delay = max(backoff if seconds is None else seconds for seconds in after)
         due = RetryDue(self.held.hold(messages))
         MessageTimer(self._process.node.clock, self._process, delay, due)
 

@@ -38,12 +38,17 @@ class Drainer(GenServer, Generic[Data]):
         self._deployment = deployment
 
     async def terminate(self, reason: Reason) -> None:
-        """Let the sources give nothing new, close all batches, and wait until everything is acknowledged."""
+        """Let the sources give nothing new, close all batches, and wait for the acknowledgements, unless abandoned."""
         deployment = self._deployment
         deployment.draining = True
         for batcher in deployment.batchers.values():
             batcher.cast(BatcherStage.drain)
-        await asyncio.gather(*(self._drain(source) for source in deployment.sources.values()))
+        drains = asyncio.gather(*(self._drain(source) for source in deployment.sources.values()))
+        drains.add_done_callback(lambda _: deployment.abandoned.set())
+        try:
+            await deployment.abandoned.wait()
+        finally:
+            drains.cancel()
 
     async def _drain(self, source: Pid[Any]) -> None:
         with suppress(ProcessDown):  # its successor, if there is one, reads nothing

@@ -90,6 +90,15 @@ class EventSubscription(Generic[T]):
         """What the subscription is doing."""
         return self._joined().owner.machine.phase
 
+    @property
+    def floor(self) -> int:
+        """Everything up to this place is done, by whichever consumer, written down or not."""
+        return self._joined().owner.machine.floor
+
+    def watch_floor(self, risen: Callable[[], None]) -> None:
+        """Call `risen` whenever the floor has risen, until the subscription has ended. It must not raise."""
+        self._joined().owner.watch_floor(risen)
+
     # --- events ------------------------------------------------------------------------------------------------
 
     def __aiter__(self) -> Self:

@@ -80,6 +80,8 @@ class SubscriptionOwner:
         self._write_error: StoreError | None = None
         self._closing: asyncio.Task[None] | None = None
         self._timer: Timer | None = None
+        self._floor_watchers: Final[list[Callable[[], None]]] = []
+        self._floor = lease.place
         self._unwatch = store.watch(self._wake)
         self._renewal: Timer = store.clock.call_later(lease.renew_after, self._renew)
         self._obey(self.machine.start())
@@ -148,6 +150,10 @@ class SubscriptionOwner:
             if self._write_error is not None:
                 raise self._write_error
 
+    def watch_floor(self, risen: Callable[[], None]) -> None:
+        """Call `risen` whenever the floor has risen, as long as the subscription is owned."""
+        self._floor_watchers.append(risen)
+
     # --- the end -----------------------------------------------------------------------------------------------
 
     async def close(self, error: HeadwaterError | None = None) -> None:
@@ -201,6 +207,10 @@ class SubscriptionOwner:
                 self._writing = self._spawn(self._write(output.place))
             elif isinstance(output, StartTimer):
                 self._timer = self._store.clock.call_later(self.options.checkpoint_within, self._timer_fired)
+        if self._floor_watchers and self.machine.floor > self._floor:
+            self._floor = self.machine.floor
+            for risen in self._floor_watchers:
+                risen()
 
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guard(work), name="headwater-subscription")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -49,6 +49,7 @@ class SubscriptionSource:
         wait: for how many seconds to wait while another program has it; None waits as long as it takes.
         undecodable: `raise`: an event that can't be decoded ends the source stage, again and again, and so the
             pipeline. `keep`: it comes as `Undecoded`, for `handle_message` to fail it.
+        entered: is given the subscription each time that it was entered.
 
     Raises:
         InvalidSubscription: the name, the start or an option isn't possible.
@@ -68,6 +69,7 @@ class SubscriptionSource:
         lease: float = 30.0,
         wait: float | None = None,
         undecodable: OnUndecodable = "raise",
+        entered: Callable[[EventSubscription[Recorded]], None] | None = None,
     ) -> None:
         def consumer() -> EventSubscription[Recorded]:
             return store.subscription(
@@ -85,6 +87,7 @@ class SubscriptionSource:
 
         consumer()  # raises if it can't be
         self._consumer: Final = consumer
+        self._entered: Final = entered
         self._one_at_a_time: Final = asyncio.Lock()
 
     async def open(self) -> Feed[Recorded]:
@@ -99,6 +102,8 @@ class SubscriptionSource:
         async with AsyncExitStack() as held:
             await held.enter_async_context(self._one_at_a_time)
             subscription = await held.enter_async_context(self._consumer())
+            if self._entered is not None:
+                self._entered(subscription)
             return _SubscriptionFeed(subscription, held.pop_all())
 
 

@@ -36,12 +36,12 @@ _integers: Final = msgspec.json.Decoder(list[int])
 
 
 def read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:
-    """The first events of a selection; one snapshot."""
-    if selection.query is None:
+    """The first events of a selection."""
+    if selection.stream is not None or selection.query is None or not selection.query.items:
         return _read(connection, names, selection, limit)
-    with connection:  # a type that is new is either unknown to all of its statements, or to none
-        found = _read(connection, names, selection, limit)
-    return found  # noqa: RET504 - apsw's context manager seems, by its type, to swallow errors
+    with connection:  # one snapshot: a type that comes up between the look for it and the page would be passed over
+        page = _read(connection, names, selection, limit)
+    return page  # noqa: RET504 - mypy: `with` may swallow what is raised
 
 
 def _read(connection: apsw.Connection, names: Names, selection: Selection, limit: int) -> Page:

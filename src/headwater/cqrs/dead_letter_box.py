@@ -1,0 +1,178 @@
+"""The dead letters of one handler, in a stream of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Final
+
+from headwater.cqrs.dead_letter import (
+    Letter,
+    LetterDone,
+    LetterDropped,
+    LetterEvent,
+    LetterFailed,
+    LetterParked,
+    OpenLetters,
+    described,
+    traced,
+)
+from headwater.errors import (
+    ConflictNotResolved,
+    DeadLettersFull,
+    EventNotFound,
+    LetterNotFound,
+    WrongExpectedVersion,
+)
+from headwater.store.model import Recorded
+from headwater.store.store import EventStore
+
+HandleOnce = Callable[[Recorded], Coroutine[object, object, None]]
+"""Gives an event to the handler, once."""
+
+CONFLICTS: Final = 100
+"""How often something is written, when others write to the same stream, before the conflict is reported."""
+
+
+class DeadLetterBox:
+    """The dead letters of one handler: parked, listed, replayed, dropped. All of it is durable, and lies in the log.
+
+        box = application.dead_letters(Mailer)
+        for letter in await box.list():
+            print(letter.position, letter.error)
+            await box.replay(letter.position)
+
+    A letter is open until it is replayed with success, or dropped. An event has at most one open letter, however often
+    it is parked; if it fails again after that, such as behind a reset, it gets another one.
+
+    Args:
+        store: where the log is.
+        handler: the handler's name.
+        handle: gives an event to the handler again.
+        limit: how many letters may be open.
+    """
+
+    def __init__(self, store: EventStore, handler: str, handle: HandleOnce, limit: int) -> None:
+        self.stream: Final = f"dead-letters-{handler}"
+        self._store = store
+        self._handler = handler
+        self._handle = handle
+        self._limit = limit
+        self._open = OpenLetters()
+        self._following = asyncio.Lock()
+        self._replaying = asyncio.Lock()
+
+    async def list(self) -> list[Letter]:
+        """The open letters, in the order in which they were parked.
+
+        Raises:
+            StoreClosed, StorageFailed: the log could not be read.
+        """
+        return list((await self._followed()).letters.values())
+
+    async def count(self) -> int:
+        """How many are open."""
+        return len((await self._followed()).letters)
+
+    async def show(self, position: int) -> Letter:
+        """The open letter of the event at a position.
+
+        Raises:
+            LetterNotFound: there is none.
+        """
+        letter = (await self._followed()).letters.get(position)
+        if letter is None:
+            raise LetterNotFound(f"handler {self._handler!r} has no open dead letter of position {position}")
+        return letter
+
+    async def event(self, position: int) -> Recorded:
+        """The event of an open letter, as it lies in the log.
+
+        Raises:
+            LetterNotFound: there is no such letter.
+            EventNotFound: the event was deleted from its stream.
+            UnknownType, Undecodable: it can't be decoded.
+        """
+        await self.show(position)
+        page = await self._store.page_all(position - 1, 1)
+        if not page or page[0].position != position:
+            raise EventNotFound(f"the event at position {position} can't be read any more: drop its dead letter")
+        return Recorded(self._store.decode(page[0]), page[0])
+
+    async def replay(self, position: int) -> Letter | None:
+        """Give the event to the handler again, once; `on_error` isn't asked. One is replayed at a time.
+
+        If the program dies between the handler's return and the end of the replay, the letter stays open.
+
+        Returns:
+            None when the handler has returned: the letter is done. The letter as it is now when it has raised again.
+
+        Raises:
+            LetterNotFound, EventNotFound, UnknownType, Undecodable: see `event`.
+            StoreError: the outcome could not be written down.
+        """
+        async with self._replaying:
+            recorded = await self.event(position)
+            try:
+                await self._handle(recorded)
+            except Exception as error:  # noqa: BLE001 - it has failed again, whatever the application raised
+                await self._write(position, LetterFailed(position, described(error), traced(error)))
+                return (await self._followed()).letters.get(position)
+            await self._write(position, LetterDone(position))
+            return None
+
+    async def drop(self, position: int, reason: str = "") -> None:
+        """Decide that the event won't be handled. The log keeps the letter, and why it was dropped.
+
+        Raises:
+            LetterNotFound: there is none.
+            StoreError: it could not be written down.
+        """
+        await self.show(position)
+        await self._write(position, LetterDropped(position, reason))
+
+    async def park(self, letters: Sequence[LetterParked]) -> None:
+        """Write letters down, unless they are open already. When it returns, it is durable.
+
+        Raises:
+            DeadLettersFull: there would be more than may be open. Nothing was written.
+            StoreError: they could not be written down.
+        """
+        for _ in range(CONFLICTS):
+            opened = await self._followed()
+            fresh = [letter for letter in letters if letter.position not in opened.letters]
+            if len(opened.letters) + len(fresh) > self._limit:
+                raise DeadLettersFull(
+                    f"handler {self._handler!r} has {len(opened.letters):,} open dead letters, and {self._limit:,} are "
+                    "allowed: replay them or drop them, then resume it"
+                )
+            if not fresh or await self._appended(fresh, opened.version):
+                return
+        raise self._contested()
+
+    async def _write(self, position: int, event: LetterEvent) -> None:
+        """Append what has become of a letter, unless it isn't open any more."""
+        for _ in range(CONFLICTS):
+            opened = await self._followed()
+            if position not in opened.letters or await self._appended([event], opened.version):
+                return
+        raise self._contested()
+
+    async def _appended(self, events: Sequence[LetterEvent], version: int) -> bool:
+        """Append; False if somebody else has changed the stream. It is read anew then: it may have been truncated."""
+        try:
+            await self._store.append(self.stream, events, expected=version)
+        except WrongExpectedVersion:
+            self._open = OpenLetters()
+            return False
+        return True
+
+    def _contested(self) -> ConflictNotResolved:
+        return ConflictNotResolved(f"{self.stream!r} changed {CONFLICTS} times before a dead letter could be written")
+
+    async def _followed(self) -> OpenLetters:
+        """What is open, up to now."""
+        async with self._following:
+            async for recorded in self._store.read_stream(self.stream, after=self._open.version):
+                self._open.follow(recorded)
+            return self._open
