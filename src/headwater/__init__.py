@@ -89,6 +89,7 @@ from headwater.tables.owned import Tables, TableTransfer
 from headwater.tables.table import Table
 from headwater.tables.table_reader import TableReader
 from headwater.types import Position, Version
+from headwater.upcaster import Origin, Raw, Upcaster, upcast
 
 __all__ = [
     "ANY",
@@ -157,6 +158,7 @@ __all__ = [
     "OrderedReader",
     "OrderedSource",
     "OrderedTable",
+    "Origin",
     "Outcome",
     "PartitionDispatcher",
     "PartitionSupervisor",
@@ -174,6 +176,7 @@ __all__ = [
     "PubSub",
     "Query",
     "RateLimit",
+    "Raw",
     "Recorded",
     "Registry",
     "Rejected",
@@ -207,6 +210,7 @@ __all__ = [
     "Tasks",
     "ThreadWorkers",
     "Undecoded",
+    "Upcaster",
     "Version",
     "Where",
     "WorkerPool",
@@ -226,5 +230,6 @@ __all__ = [
     "subscribe",
     "subscribe_soon",
     "table_file_info",
+    "upcast",
     "where",
 ]

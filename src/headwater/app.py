@@ -36,9 +36,11 @@ from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
 from headwater.store.model import Recorded
+from headwater.store.query import EventQuery
 from headwater.store.store import EventStore
 from headwater.telemetry import Telemetry
 from headwater.types import IdSource, Position, Version
+from headwater.upcaster import AnyUpcaster
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 StateT = TypeVar("StateT")
@@ -74,6 +76,7 @@ class Application:
         projections: the read side.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
+        upcasters: what makes of events of earlier days what today's classes can read; see `upcast`.
         middleware: what every command passes through, the first one first.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
@@ -84,6 +87,7 @@ class Application:
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
             one type name.
+        BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
         ValueError: `max_live` is below 1.
     """
 
@@ -96,6 +100,7 @@ class Application:
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
         events: Sequence[type[Event]] = (),
+        upcasters: Sequence[AnyUpcaster] = (),
         middleware: Sequence[Middleware] = (),
         max_live: int = MAX_LIVE,
         clock: Clock | None = None,
@@ -113,7 +118,8 @@ class Application:
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
         self._clock = clock or SystemClock()
-        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, events))
+        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, events), upcasters)
+        self.codec.check_upcasters()
         self._commands = CommandRouter(self.aggregates, models)
         self._queries = QueryRouter(self.projections)
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
@@ -305,17 +311,19 @@ class Application:
         """A view as it was at a moment, or as the log gives it now: built afresh, beside the running one.
 
         Raises:
-            TypeError, ValueError: `at` is no moment.
+            TypeError, ValueError: `at` is no moment, or a version, which only a stream has.
             Undecodable, UnknownType: an event that it follows can't be read.
         """
+        if isinstance(at, Version):
+            raise TypeError(f"a view has no version: give a Position(…) or a datetime, not {at!r}")
         horizon = Horizon(at)
         projection = view()
-        types = view.type_names()
-        async for stored in self.store.raw_all():
-            if not horizon.includes(stored):
-                continue
-            if (stored.type, stored.schema) in types:
-                projection.follow(Recorded(self.store.decode(stored), stored))
+        query = EventQuery.of(*(event.type_name.name for event in view.events()))
+        async with self.store.read_all(query=query) as events:
+            async for recorded in events:
+                if not horizon.includes(recorded.stored):
+                    break
+                projection.follow(recorded)
         return projection
 
     @overload

@@ -7,6 +7,7 @@ attribute as well.
     HeadwaterError         base of all
     ├── InternalError          a bug in Headwater itself: please report it
     ├── DefinitionError        a class of the application is put together wrongly (raised at import or at start)
+    │   └── BrokenUpcasters    something that may be stored could not be read
     ├── Rejected               an aggregate says no to a command: an answer, not a fault
     ├── DeadlineExceeded       no answer in time
     │   └── ConsistencyTimeout a command's events are durable, but a view has not followed them in time
@@ -110,6 +111,21 @@ class InternalError(HeadwaterError):
 
 class DefinitionError(HeadwaterError):
     """A class of the application is put together wrongly. Raised at definition or at start, never later."""
+
+
+class BrokenUpcasters(DefinitionError):
+    """Upcasters leave a hole, lead nowhere or round in a circle. Raised before anything is read.
+
+    Args:
+        message: what is wrong, and what would be right.
+        type: the type name at fault.
+        schema: its schema version.
+    """
+
+    def __init__(self, message: str, /, *, type: str, schema: int) -> None:  # noqa: A002 - the field's term
+        super().__init__(message)
+        self.type = type
+        self.schema = schema
 
 
 class Rejected(HeadwaterError):

@@ -9,14 +9,13 @@ from typing import Final
 
 import msgspec
 
-from headwater.codec import TypeName
 from headwater.cqrs.projection import Broadcast, Projection
 from headwater.cqrs.query import Query
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.reply import Deferred
-from headwater.store.model import Recorded, StoredEvent
+from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
 from headwater.types import Position
 
@@ -57,7 +56,7 @@ class ViewProcess(GenServer):
         """Follow the log up to its present head, then wait for wake-ups."""
         self._store = store
         self._projection = projection()
-        self._types = projection.type_names()
+        self._types = store.stored_types(projection.events())
         self._position = 0
         self._failure: ViewFailed | None = None
         self._waiting: list[tuple[int, int, Deferred[Position]]] = []
@@ -135,11 +134,12 @@ class ViewProcess(GenServer):
         return bool(page) and self._failure is None
 
     def _apply(self, page: Sequence[StoredEvent]) -> None:
-        decode, follow, types = self._store.decode, self._projection.follow, self._types
+        unfold, follow, types = self._store.unfold, self._projection.follow, self._types
         for stored in page:
             try:
-                if TypeName(stored.type, stored.schema) in types:
-                    follow(Recorded(decode(stored), stored))
+                if stored.type in types:
+                    for recorded in unfold(stored):
+                        follow(recorded)
             except Exception as error:  # noqa: BLE001 - whatever it is, only this view stops
                 self._stop_at(stored, error)
                 return
