@@ -53,6 +53,7 @@ from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider
 from headwater.sourcing.deciding import decide, evolve
 from headwater.sourcing.decision_model import DecisionModel
+from headwater.sourcing.history import Change, Step
 from headwater.sourcing.lifespan import AT_ONCE, NEVER, Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.stages.consumer import Consumer
@@ -112,6 +113,7 @@ __all__ = [
     "Below",
     "Between",
     "BroadcastDispatcher",
+    "Change",
     "Child",
     "Codec",
     "Command",
@@ -187,6 +189,7 @@ __all__ = [
     "Source",
     "StageSubscription",
     "Start",
+    "Step",
     "StoredEvent",
     "StreamAppend",
     "StreamInfo",

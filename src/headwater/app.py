@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from types import TracebackType
 from typing import Final, Literal, TypeVar, Unpack, cast, overload
 from uuid import UUID
@@ -32,6 +33,7 @@ from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, kind_of, seen
 from headwater.sourcing.deciding import Deciding
 from headwater.sourcing.decision_model import ModelClass
+from headwater.sourcing.history import Step, history
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
@@ -306,6 +308,34 @@ class Application:
             Undecodable, UnknownType: an event can't be read.
         """
         return seen((await Repository(self.store).load(kind_of(kind), id, at)).aggregate)
+
+    async def history(
+        self,
+        kind: type[Aggregate] | Decider[object],
+        id: str,  # noqa: A002 - the field's term
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> AsyncIterator[Step]:
+        """What happened to an aggregate between two moments: each event, and the fields before and after it.
+
+        The events that come are those which lead from `state(at=since)` to `state(at=until)`. The times of events never
+        fall along the log, even if the clock is set back: an event is recorded at the clock's time, or at that of the
+        event before it if that is later. So each instant cuts the log in two.
+
+        Args:
+            kind: its class, or its decider.
+            id: which one.
+            since: the events behind this moment; None for the first one on.
+            until: the events up to this moment, inclusive; None for now.
+
+        Raises:
+            TypeError, ValueError: what was given is no moment.
+            Undecodable, UnknownType: an event can't be read.
+        """
+        async with aclosing(history(self.store, kind_of(kind), id, since, until)) as steps:
+            async for step in steps:
+                yield step
 
     async def project(self, view: type[ProjectionT], *, at: Moment | None = None) -> ProjectionT:
         """A view as it was at a moment, or as the log gives it now: built afresh, beside the running one.

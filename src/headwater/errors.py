@@ -12,6 +12,7 @@ attribute as well.
     ├── DeadlineExceeded       no answer in time
     │   └── ConsistencyTimeout a command's events are durable, but a view has not followed them in time
     ├── MissingExtra           a library that is installed with an extra
+    ├── InvalidLock            a file that is no lock of schemas, or can't be written
     ├── CodecError             bytes that cannot be turned into a value, or the reverse
     │   ├── UnknownType
     │   └── Undecodable
@@ -126,6 +127,10 @@ class BrokenUpcasters(DefinitionError):
         super().__init__(message)
         self.type = type
         self.schema = schema
+
+
+class InvalidLock(HeadwaterError):
+    """A file is no lock of the schemas of events, or can't be written. It was not changed."""
 
 
 class Rejected(HeadwaterError):

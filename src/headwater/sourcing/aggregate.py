@@ -147,7 +147,8 @@ class Aggregate(Deciding):
         return {name: value for name, value in self._attributes() if not name.startswith("_")}
 
     def _attributes(self) -> Iterable[tuple[str, object]]:
-        annotated = (name for name in type(self).__annotations__ if hasattr(self, name))
+        own = (parent for parent in reversed(type(self).__mro__) if parent not in Aggregate.__mro__)
+        annotated = (name for parent in own for name in vars(parent).get("__annotations__", ()) if hasattr(self, name))
         return ((name, getattr(self, name)) for name in dict.fromkeys((*vars(self), *annotated)))
 
     def __eq__(self, other: object) -> bool:
