@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater import Application, Position, Query, Recorded, TableProjection, Version, answer, project
+from headwater import Application, Position, Query, Recorded, TableProjection, Version, answer, evolve, project
 from headwater.clock import SystemClock
 from headwater.sourcing.aggregate import Aggregate
 from tests.bank import Account, Audited, Deposit, Deposited, Payout, Withdraw, Withdrawn
@@ -153,5 +153,29 @@ def test_a_view_has_no_version() -> None:
         async with application:
             with pytest.raises(TypeError, match="a view has no version"):
                 await application.project(Turnovers, at=Version(1))
+
+    asyncio.run(main())
+
+
+class Memo(Aggregate, identity="account", category="memo"):
+    """Its state is one object that changes."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002
+        super().__init__(id)
+        self.amounts: list[int] = []
+
+    @evolve
+    def deposited(self, event: Deposited) -> None:
+        self.amounts.append(event.amount)
+
+
+@pytest.mark.row("BS-08")
+def test_a_step_keeps_what_was_even_if_the_aggregate_changes_its_own_objects() -> None:
+    async def main() -> None:
+        async with Application("memo", store="memory://", aggregates=[Memo]) as application:
+            await application.store.append("memo-m", [Deposited(1), Deposited(2)])
+            steps = [step async for step in application.history(Memo, "m")]
+            changes = [step.changes["amounts"] for step in steps]
+            assert [(change.before, change.after) for change in changes] == [([], [1]), ([1], [1, 2])]
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from headwater import (
+    Aggregate,
     AppendCondition,
     Codec,
     Event,
@@ -19,15 +20,20 @@ from headwater import (
     Personal,
     Raw,
     Recorded,
+    Snapshot,
     SubscriptionOptions,
     System,
     Undecoded,
     Version,
+    evolve,
     generate_master_key,
     upcast,
 )
 from headwater.errors import AlreadyAcknowledged, ConditionFailed, Undecodable
+from headwater.sourcing.event_ids import event_id
+from headwater.sourcing.repository import Repository
 from headwater.store.subscription_process import EventsArrived
+from headwater.types import IdSource
 
 from .ledger import (
     Deposited,
@@ -340,9 +346,6 @@ def test_a_repeated_command_is_recalled_from_old_events(tmp_path: Path) -> None:
     async def main() -> None:
         url = f"sqlite:///{tmp_path}/events.db"
         old = Codec.of(Pinged, Moved, OldDeposited)
-        from headwater.sourcing.event_ids import event_id
-        from headwater.types import IdSource
-
         command = IdSource().next()
         async with await EventStore.open(url, old) as store:
             ids = [event_id(command.bytes, 0)]
@@ -351,5 +354,36 @@ def test_a_repeated_command_is_recalled_from_old_events(tmp_path: Path) -> None:
             again = await application.dispatch(Put("l-1", 1, "ann"), id=command)
             assert [msgspec.structs.asdict(event)["amount"] for event in again.events] == [9, 4]
             assert again.version == 1
+
+    asyncio.run(main())
+
+
+class Before(Aggregate, identity="ledger", category="kept", snapshot_every=1):
+    total: int = 0
+
+    @evolve
+    def deposited(self, event: OldDeposited) -> None:
+        self.total += event.cents
+
+
+class Since(Aggregate, identity="ledger", category="kept", snapshot_every=1):
+    total: int = 0
+
+    @evolve
+    def deposited(self, event: Deposited) -> None:
+        self.total += event.amount + 1
+
+
+def test_a_snapshot_of_the_old_events_is_not_taken_for_one_of_the_new(tmp_path: Path) -> None:
+    async def main() -> None:
+        url = f"sqlite:///{tmp_path}/events.db"
+        async with await EventStore.open(url, old_codec()) as store:
+            await store.append("kept-k", [OldDeposited(5, "ann")])
+            old = (await Repository(store).load(Before, "k")).aggregate
+            await store.save_snapshot(Snapshot("kept-k", Before.snapshot_key(), 1, old.dump_state()))
+            assert (await Repository(store).load(Before, "k")).snapshot == 1
+        async with await EventStore.open(url, codec()) as store:
+            loaded = await Repository(store).load(Since, "k")
+            assert (loaded.snapshot, loaded.aggregate.total) == (0, 6)
 
     asyncio.run(main())
