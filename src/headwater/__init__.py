@@ -68,6 +68,7 @@ from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider
 from headwater.sourcing.deciding import decide, evolve
 from headwater.sourcing.decision_model import DecisionModel
+from headwater.sourcing.history import Change, Step
 from headwater.sourcing.lifespan import AT_ONCE, NEVER, Lifespan
 from headwater.sourcing.messages import Command, Event
 from headwater.stages.consumer import Consumer
@@ -105,6 +106,7 @@ from headwater.tables.table import Table
 from headwater.tables.table_reader import TableReader
 from headwater.tenants import Tenants
 from headwater.types import Position, Version
+from headwater.upcaster import Origin, Raw, Upcaster, upcast
 
 __all__ = [
     "ANY",
@@ -129,6 +131,7 @@ __all__ = [
     "Blueprint",
     "BroadcastDispatcher",
     "By",
+    "Change",
     "Child",
     "Codec",
     "Command",
@@ -183,6 +186,7 @@ __all__ = [
     "OrderedReader",
     "OrderedSource",
     "OrderedTable",
+    "Origin",
     "Outcome",
     "Park",
     "PartitionDispatcher",
@@ -203,6 +207,7 @@ __all__ = [
     "Query",
     "QuerySubscription",
     "RateLimit",
+    "Raw",
     "Reaction",
     "RebuildProgress",
     "Recorded",
@@ -220,6 +225,7 @@ __all__ = [
     "Source",
     "StageSubscription",
     "Start",
+    "Step",
     "Stop",
     "StoredEvent",
     "StreamAppend",
@@ -246,6 +252,7 @@ __all__ = [
     "ThreadWorkers",
     "TimerSet",
     "Undecoded",
+    "Upcaster",
     "Version",
     "ViewBuild",
     "ViewStatus",
@@ -274,5 +281,6 @@ __all__ = [
     "subscribe",
     "subscribe_soon",
     "table_file_info",
+    "upcast",
     "where",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Literal, TypeVar, Unpack, cast, overload
@@ -48,14 +49,17 @@ from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, kind_of, seen
 from headwater.sourcing.deciding import Deciding
 from headwater.sourcing.decision_model import ModelClass
+from headwater.sourcing.history import Step, history
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.repository import Repository
 from headwater.sourcing.timetravel import Horizon, Moment
 from headwater.store.model import Recorded
+from headwater.store.query import EventQuery
 from headwater.store.store import EventStore
 from headwater.store.subscription_start import Start, StartFrom
 from headwater.telemetry import Telemetry
 from headwater.types import IdSource, Position, Version
+from headwater.upcaster import AnyUpcaster
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
 StateT = TypeVar("StateT")
@@ -95,6 +99,7 @@ class Application:
         parking: where process managers leave what they can't handle; by default it is logged and stops the instance.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
+        upcasters: what makes of events of earlier days what today's classes can read; see `upcast`.
         middleware: what every command passes through, the first one first.
         include: blueprints whose parts the application has besides.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
@@ -112,6 +117,7 @@ class Application:
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
             one type name.
+        BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
         ValueError: `max_live` is below 1.
     """
 
@@ -127,6 +133,7 @@ class Application:
         process_managers: Sequence[type[ProcessManager]] = (),
         parking: Parking | None = None,
         events: Sequence[type[Event]] = (),
+        upcasters: Sequence[AnyUpcaster] = (),
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
         max_live: int = MAX_LIVE,
@@ -144,6 +151,7 @@ class Application:
             projections=projections,
             handlers=handlers,
             process_managers=process_managers,
+            upcasters=upcasters,
             events=events,
             middleware=middleware,
             include=include,
@@ -163,7 +171,8 @@ class Application:
         categories = [aggregate.category for aggregate in self.aggregates]
         self._reactions = Reactions(managers, self._commands.commands(), categories, parking)
         more = (*self.blueprint.events, *self.handlers.events(), *self._reactions.events())
-        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more))
+        self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more), self.blueprint.upcasters)
+        self.codec.check_upcasters()
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
         self._views = Views(self.projections, self._system, self.codec.types)
         self._store: EventStore | None = None
@@ -201,6 +210,7 @@ class Application:
             projections=parts.projections,
             handlers=parts.handlers,
             process_managers=parts.process_managers,
+            upcasters=parts.upcasters,
             parking=self._parking,
             events=parts.events,
             middleware=parts.middleware,
@@ -574,21 +584,51 @@ class Application:
         """
         return seen((await Repository(self.store).load(kind_of(kind), id, at)).aggregate)
 
+    async def history(
+        self,
+        kind: type[Aggregate] | Decider[object],
+        id: str,  # noqa: A002 - the field's term
+        *,
+        since: Moment | None = None,
+        until: Moment | None = None,
+    ) -> AsyncIterator[Step]:
+        """What happened to an aggregate between two moments: each event, and the fields before and after it.
+
+        The events that come are those which lead from `state(at=since)` to `state(at=until)`. The times of events never
+        fall along the log, even if the clock is set back: an event is recorded at the clock's time, or at that of the
+        event before it if that is later. So each instant cuts the log in two.
+
+        Args:
+            kind: its class, or its decider.
+            id: which one.
+            since: the events behind this moment; None for the first one on.
+            until: the events up to this moment, inclusive; None for now.
+
+        Raises:
+            TypeError, ValueError: what was given is no moment.
+            Undecodable, UnknownType: an event can't be read.
+        """
+        async with aclosing(history(self.store, kind_of(kind), id, since, until)) as steps:
+            async for step in steps:
+                yield step
+
     async def project(self, view: type[ProjectionT], *, at: Moment | None = None) -> ProjectionT:
         """A view as it was at a moment, or as the log gives it now: built afresh, beside the running one.
 
         Raises:
-            TypeError, ValueError: `at` is no moment.
+            TypeError, ValueError: `at` is no moment, or a version, which only a stream has.
             Undecodable, UnknownType: an event that it follows can't be read.
         """
+        if isinstance(at, Version):
+            raise TypeError(f"a view has no version: give a Position(…) or a datetime, not {at!r}")
         horizon = Horizon(at)
         projection = view()
-        types = view.type_names()
-        async for stored in self.store.raw_all():
-            if not horizon.includes(stored):
-                continue
-            if (stored.type, stored.schema) in types:
-                projection.follow(Recorded(self.store.decode(stored), stored))
+        query = EventQuery.of(*(event.type_name.name for event in view.events()))
+        async with self.store.read_all(query=query) as events:
+            async for recorded in events:
+                if not horizon.includes(recorded.stored):
+                    break
+                projection.follow(recorded)
         return projection
 
     @overload

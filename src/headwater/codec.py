@@ -6,30 +6,19 @@ renamed, the log stays readable. The bytes are JSON (by msgspec), so that any ot
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import copy
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import ClassVar, Final, NamedTuple, Protocol, Self
+from types import MappingProxyType
+from typing import ClassVar, Final, Protocol, Self
 
 import msgspec
 
 from headwater.errors import CodecError, DefinitionError, Undecodable, UnknownType, one_of
 from headwater.personal import PersonalFields, personal_fields
-
-
-class TypeName(NamedTuple):
-    """What a class is called in the log.
-
-    Attributes:
-        name: stable for ever.
-        version: the schema version, 1 or higher; raised by a change that old bytes don't fit.
-    """
-
-    name: str
-    version: int
-
-    def __str__(self) -> str:
-        return f"{self.name} v{self.version}"
-
+from headwater.types import TypeName as TypeName  # most know it as a part of the codec
+from headwater.upcaster import AnyUpcaster
+from headwater.upcasters import Upcasters
 
 Tagger = Callable[[object], Iterable[str]]
 """Tells the tags of a value: what it can be found by in the log."""
@@ -127,6 +116,11 @@ class TypeRegistry:
         """All type names, in alphabetical order."""
         return sorted(str(name) for name in self._class_by_name)
 
+    @property
+    def classes(self) -> Mapping[TypeName, type]:
+        """All classes by their type names, in the order in which they were registered."""
+        return MappingProxyType(self._class_by_name)
+
 
 class NamedType(Protocol):
     """A class that says itself what it is called in the log, as classes of events do."""
@@ -142,24 +136,48 @@ class Codec:
 
     Args:
         types: the classes that it may meet.
+        upcasters: what makes of the JSON of earlier days what these classes can read.
+
+    Raises:
+        BrokenUpcasters: two upcasters are for the same type name and version, or they lead round in a circle.
     """
 
-    def __init__(self, types: TypeRegistry | None = None) -> None:
+    def __init__(self, types: TypeRegistry | None = None, upcasters: Iterable[AnyUpcaster] = ()) -> None:
         self.types: Final = types or TypeRegistry()
+        self.upcasters = Upcasters(upcasters)
         self._encoder = msgspec.json.Encoder()
         self._decoders: dict[TypeName, msgspec.json.Decoder[object]] = {}
 
     @classmethod
-    def of(cls, *classes: type[NamedType]) -> Self:
+    def of(cls, *classes: type[NamedType], upcasters: Iterable[AnyUpcaster] = ()) -> Self:
         """A codec for classes of events, which have their names and tags with them.
 
         Raises:
             DefinitionError: two of them have the same name and schema version.
+            BrokenUpcasters: two upcasters are for the same type name and version, or they lead round in a circle.
         """
         types = TypeRegistry()
         for one in classes:
             types.register(one, one.type_name, one.tagger)
-        return cls(types)
+        return cls(types, upcasters)
+
+    def with_upcasters(self, upcasters: Iterable[AnyUpcaster]) -> Self:
+        """The same codec with further upcasters.
+
+        Raises:
+            BrokenUpcasters: two are for the same type name and version, or they lead round in a circle.
+        """
+        codec = copy.copy(self)
+        codec.upcasters = Upcasters((*self.upcasters, *upcasters))
+        return codec
+
+    def check_upcasters(self) -> None:
+        """Make sure that all versions of all types up to the present ones can be read.
+
+        Raises:
+            BrokenUpcasters: one can't; names it.
+        """
+        self.upcasters.check(self.types.classes.keys())
 
     def encode(self, value: object) -> tuple[TypeName, bytes]:
         """The value's type name and its JSON.
@@ -196,6 +214,30 @@ class Codec:
             return decoder.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Undecodable(f"a {name} could not be decoded: {error}", name=name.name) from error
+
+    def raw(self, name: TypeName, data: bytes | str) -> object:
+        """What was encoded, as plain JSON values for upcasters. A subclass that writes otherwise has to override it.
+
+        Raises:
+            Undecodable: the JSON is broken.
+        """
+        try:
+            return msgspec.json.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Undecodable(f"a {name} is no JSON: {error}", name=name.name) from error
+
+    def convert(self, name: TypeName, raw: Mapping[str, object]) -> object:
+        """The value that plain values stand for, checked against its class.
+
+        Raises:
+            UnknownType, Undecodable: see `decode`.
+            CodecError: there is something among them that JSON can't hold.
+        """
+        try:
+            data = self._encoder.encode(raw)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise CodecError(f"the fields of a {name} could not be encoded: {error}") from error
+        return Codec.decode(self, name, data)
 
     def _decoder(self, name: TypeName) -> msgspec.json.Decoder[object]:
         decoder = self._decoders.get(name)

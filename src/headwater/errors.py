@@ -7,10 +7,12 @@ attribute as well.
     HeadwaterError         base of all
     ├── InternalError          a bug in Headwater itself: please report it
     ├── DefinitionError        a class of the application is put together wrongly (raised at import or at start)
+    │   └── BrokenUpcasters    something that may be stored could not be read
     ├── Rejected               an aggregate says no to a command: an answer, not a fault
     ├── DeadlineExceeded       no answer in time
     │   └── ConsistencyTimeout a command's events are durable, but a view has not followed them in time
     ├── MissingExtra           a library that is installed with an extra
+    ├── InvalidLock            a file that is no lock of schemas, or can't be written
     ├── CodecError             bytes that cannot be turned into a value, or the reverse
     │   ├── UnknownType
     │   └── Undecodable
@@ -119,6 +121,25 @@ class InternalError(HeadwaterError):
 
 class DefinitionError(HeadwaterError):
     """A class of the application is put together wrongly. Raised at definition or at start, never later."""
+
+
+class BrokenUpcasters(DefinitionError):
+    """Upcasters leave a hole, lead nowhere or round in a circle. Raised before anything is read.
+
+    Args:
+        message: what is wrong, and what would be right.
+        type: the type name at fault.
+        schema: its schema version.
+    """
+
+    def __init__(self, message: str, /, *, type: str, schema: int) -> None:  # noqa: A002 - the field's term
+        super().__init__(message)
+        self.type = type
+        self.schema = schema
+
+
+class InvalidLock(HeadwaterError):
+    """A file is no lock of the schemas of events, or can't be written. It was not changed."""
 
 
 class Rejected(HeadwaterError):

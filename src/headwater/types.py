@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 
@@ -29,6 +29,21 @@ class Version(int):
         return f"Version({int(self)})"
 
     __str__ = int.__repr__
+
+
+class TypeName(NamedTuple):
+    """What a class is called in the log.
+
+    Attributes:
+        name: stable for ever.
+        version: the schema version, 1 or higher; raised by a change that old bytes don't fit.
+    """
+
+    name: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
 
 
 EventId = UUID

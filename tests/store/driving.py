@@ -34,8 +34,14 @@ class Withdrawn(msgspec.Struct, frozen=True):
     amount: int
 
 
+class WithdrawnBefore(msgspec.Struct, frozen=True):
+    amount: float
+
+
 def codec() -> Codec:
-    return Codec(TypeRegistry([(Deposited, TypeName("Deposited", 1)), (Withdrawn, TypeName("Withdrawn", 2))]))
+    types = TypeRegistry([(Deposited, TypeName("Deposited", 1)), (Withdrawn, TypeName("Withdrawn", 2))])
+    types.register(WithdrawnBefore, TypeName("Withdrawn", 1))
+    return Codec(types)
 
 
 def scenario(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:

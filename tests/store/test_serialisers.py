@@ -17,11 +17,15 @@ from headwater import Codec, Event, EventStore
 from headwater.codec import TypeName, TypeRegistry
 
 
-class Sold(Event, name="shop.sold", version=3):
+class Sold(Event, name="shop.sold", version=2):
     price: Decimal
     at: datetime
     by: UUID
     lines: dict[str, tuple[int, ...]]
+
+
+class SoldBefore(Event, name="shop.sold"):
+    price: int
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ SOLD = Sold(
 def test_events_come_back_as_they_were_by_any_codec(tmp_path: Path, kind: type[Codec]) -> None:
     events = [SOLD, Returned("broken" * 50)]
     types = TypeRegistry([(Sold, Sold.type_name), (Returned, TypeName("Returned", 1))])
+    types.register(SoldBefore, SoldBefore.type_name)
 
     async def main() -> None:
         for _ in range(2):
@@ -66,11 +71,11 @@ def test_events_come_back_as_they_were_by_any_codec(tmp_path: Path, kind: type[C
 @pytest.mark.row("ES-22")
 def test_what_lies_in_the_file_is_json_that_any_tool_can_read(tmp_path: Path) -> None:
     async def main() -> None:
-        async with await EventStore.open(f"sqlite:///{tmp_path}/events.db", Codec.of(Sold)) as store:
+        async with await EventStore.open(f"sqlite:///{tmp_path}/events.db", Codec.of(SoldBefore, Sold)) as store:
             await store.append("s", [SOLD])
 
     asyncio.run(main())
     connection = apsw.Connection(str(tmp_path / "events.db"), flags=apsw.SQLITE_OPEN_READONLY)
     query = "SELECT name, schema, data ->> '$.price', data ->> '$.lines.ä[1]' FROM events JOIN types ON types.id = type"
-    assert connection.execute(query).fetchall() == [("shop.sold", 3, "12.50", 2)]
+    assert connection.execute(query).fetchall() == [("shop.sold", 2, "12.50", 2)]
     connection.close()

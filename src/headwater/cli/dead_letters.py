@@ -114,7 +114,7 @@ async def _shown(application: Application, database: str, kind: type[EventHandle
         box = stored_box(store, kind)
         letter = await box.show(position)
         try:
-            event: object = msgspec.to_builtins((await box.event(position)).event)
+            event: object = [msgspec.to_builtins(recorded.event) for recorded in await box.events(position)]
         except (CodecError, EventNotFound) as error:
             event = str(error)
         return {**_record(letter), "event": event, "trace": letter.trace}

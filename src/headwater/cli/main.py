@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from headwater.cli.append import append
 from headwater.cli.backup import backup
+from headwater.cli.check import check
 from headwater.cli.dead_letters import dead_letters
 from headwater.cli.demo import demo
 from headwater.cli.events import events
@@ -50,6 +51,7 @@ app = typer.Typer(
 app.command()(streams)
 app.command()(events)
 app.command()(state)
+app.command()(check)
 app.command()(tail)
 app.command(name="verify")(verify_command)
 app.command()(append)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from headwater.app import Application
+from headwater.cli.history import print_history
 from headwater.cli.moment import parse_moment
 from headwater.cli.opening import JSON_OPTION, NotAnApplication, load_application, open_store
 from headwater.cli.output import note, print_json, print_table, wants_json
@@ -15,6 +16,7 @@ from headwater.errors import one_of
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.repository import Loaded, Repository
 from headwater.sourcing.timetravel import Moment
+from headwater.types import Version
 
 
 def state(
@@ -27,14 +29,24 @@ def state(
     at: Annotated[
         str | None, typer.Option(help="version:7, position:100 or an ISO 8601 time. Now, if not given.")
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Also the events behind this moment, up to --at, and what each changed. 0 for all."),
+    ] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Print the state of an aggregate.
+    """Print the state of an aggregate, or what changed it.
 
-    Now or at a moment in the past, folded from its events.
+    Now or at a moment in the past, folded from its events. With --since: the events from one moment to another, and the
+    fields that each of them changed; in JSON, one line for each event. An instant means all events recorded by then.
     """
     application = load_application(app)
     found = _aggregate_named(application, kind)
+    if since is not None:
+        moments = _since(since), None if at is None else parse_moment(at)
+        work = print_history(application, database or application.url, found, id, *moments, json=wants_json(json))
+        asyncio.run(work)
+        return
     loaded = asyncio.run(
         _load(application, database or application.url, found, id, None if at is None else parse_moment(at))
     )
@@ -46,6 +58,10 @@ def state(
         print_json([fields])
     else:
         print_table([("field", False), ("value", False)], _rows(fields))
+
+
+def _since(text: str) -> Moment:
+    return Version(0) if text == "0" else parse_moment(text)
 
 
 def _rows(fields: dict[str, object]) -> list[tuple[str, object]]:

@@ -13,6 +13,7 @@ from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, kind_of
 from headwater.sourcing.decision_model import ModelClass
 from headwater.sourcing.messages import Event
+from headwater.upcaster import AnyUpcaster
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Blueprint:
         projections: see `Application`.
         handlers: see `Application`.
         process_managers: see `Application`.
+        upcasters: see `Application`.
         events: see `Application`.
         middleware: what the commands of this blueprint pass through, and of those that it includes; no others do.
         include: blueprints that are part of this one.
@@ -44,6 +46,7 @@ class Blueprint:
         projections: all projections.
         handlers: all event handlers.
         process_managers: all process managers.
+        upcasters: all upcasters.
         events: all further events.
         middleware: what every command passes through in an application that is made of this, the first one first:
             own middleware, and that of the included ones for their commands.
@@ -55,6 +58,7 @@ class Blueprint:
     projections: tuple[type[Projection], ...]
     handlers: tuple[HandlerDefinition, ...]
     process_managers: tuple[type[ProcessManager], ...]
+    upcasters: tuple[AnyUpcaster, ...]
     events: tuple[type[Event], ...]
     middleware: tuple[Middleware, ...]
     scoped: tuple[Middleware, ...]
@@ -67,6 +71,7 @@ class Blueprint:
         projections: Sequence[type[Projection]] = (),
         handlers: Sequence[HandlerDefinition] = (),
         process_managers: Sequence[type[ProcessManager]] = (),
+        upcasters: Sequence[AnyUpcaster] = (),
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
@@ -77,6 +82,7 @@ class Blueprint:
         self.projections = _each_once(projections, *(part.projections for part in include))
         self.handlers = _each_once(handlers, *(part.handlers for part in include))
         self.process_managers = _each_once(process_managers, *(part.process_managers for part in include))
+        self.upcasters = _each_once(upcasters, *(part.upcasters for part in include))
         self.events = _each_once(events, *(part.events for part in include))
         inner = [part.scoped for part in include]
         commands = frozenset(command for part in (*self.aggregates, *self.models) for command in part.commands())

@@ -85,8 +85,8 @@ class DeadLetterBox:
             raise LetterNotFound(f"handler {self._handler!r} has no open dead letter of position {position}")
         return letter
 
-    async def event(self, position: int) -> Recorded:
-        """The event of an open letter, as it lies in the log.
+    async def events(self, position: int) -> Sequence[Recorded]:
+        """The event of an open letter, as it is read today: one, or as many as upcasters make of it.
 
         Raises:
             LetterNotFound: there is no such letter.
@@ -97,24 +97,26 @@ class DeadLetterBox:
         page = await self._store.page_all(position - 1, 1)
         if not page or page[0].position != position:
             raise EventNotFound(f"the event at position {position} can't be read any more: drop its dead letter")
-        return Recorded(self._store.decode(page[0]), page[0])
+        return self._store.unfold(page[0])
 
     async def replay(self, position: int) -> Letter | None:
         """Give the event to the handler again, once; `on_error` isn't asked. One is replayed at a time.
 
-        If the program dies between the handler's return and the end of the replay, the letter stays open.
+        If the program dies between the handler's return and the end of the replay, the letter stays open. Where
+        upcasters make several of the event, the handler gets all of them.
 
         Returns:
             None when the handler has returned: the letter is done. The letter as it is now when it has raised again.
 
         Raises:
-            LetterNotFound, EventNotFound, UnknownType, Undecodable: see `event`.
+            LetterNotFound, EventNotFound, UnknownType, Undecodable: see `events`.
             StoreError: the outcome could not be written down.
         """
         async with self._replaying:
-            recorded = await self.event(position)
+            parts = await self.events(position)
             try:
-                await self._handle(recorded)
+                for recorded in parts:
+                    await self._handle(recorded)
             except Exception as error:  # noqa: BLE001 - it has failed again, whatever the application raised
                 await self._write(position, LetterFailed(position, described(error), traced(error)))
                 return (await self._followed()).letters.get(position)

@@ -164,7 +164,7 @@ class _Attempt:
 
     async def _recall(self) -> Committed:
         """What the command was answered the first time: looked for in its scope, then in the whole log."""
-        for query in (self._query, None):
+        for query in (self._store.as_stored(self._query), None):
             async with self._store.raw_all(query=query, backwards=True) as events:
                 async for stored in events:
                     if stored.causation_bytes == self._context.causation:
@@ -180,5 +180,5 @@ class _Attempt:
                 if stored.causation_bytes != self._context.causation:
                     break
                 found.append(stored)
-        decoded = tuple(cast("Event", self._store.decode(stored)) for stored in reversed(found))
+        decoded = tuple(cast("Event", recorded.event) for recorded in self._store.recorded(reversed(found)))
         return Committed(found[0].stream, Version(found[0].version), Position(found[0].position), decoded)

@@ -50,7 +50,7 @@ async def recall(
             f"the command id {UUID(bytes=identifier)} was used for another aggregate than {stream!r}, or its events "
             "can't be read any more; give each command an id of its own"
         )
-    events = tuple(cast("Event", store.decode(stored)) for stored in reversed(found))
+    events = tuple(cast("Event", recorded.event) for recorded in store.recorded(reversed(found)))
     version, position = Version(found[0].version), Position(found[0].position)
     if repository is None:
         return Committed(stream, version, position, events)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from headwater.clock import Clock
-from headwater.codec import TypeName
 from headwater.cqrs.projection import Projection
 from headwater.errors import ViewFailed
-from headwater.store.model import Recorded, StoredEvent
+from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
 from headwater.types import Position
 
@@ -82,7 +81,7 @@ class MemoryBuild:
 
     def __init__(self, projection: type[Projection], store: EventStore, clock: Clock) -> None:
         self._projection = projection()
-        self._types = projection.type_names()
+        self._types = store.stored_types(projection.events())
         self._store = store
         self._now = clock.monotonic
         self._position = 0
@@ -106,9 +105,10 @@ class MemoryBuild:
                 until = self._now() + TURN
 
     def _follow(self, stored: StoredEvent) -> None:
-        if TypeName(stored.type, stored.schema) in self._types:
+        if stored.type in self._types:
             try:
-                self._projection.follow(Recorded(self._store.decode(stored), stored))
+                for recorded in self._store.unfold(stored):
+                    self._projection.follow(recorded)
             except Exception as error:
                 raise view_failed(self._projection.view, stored, error) from error
         self._position = stored.position

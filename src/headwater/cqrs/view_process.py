@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from headwater.clock import instant
-from headwater.codec import TypeName
 from headwater.cqrs.active_versions import ActiveVersions
 from headwater.cqrs.follower import FollowerProcess
 from headwater.cqrs.live_queries import LiveQueries
@@ -21,7 +20,7 @@ from headwater.cqrs.view_status import ViewStatus
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
 from headwater.runtime.reply import Deferred
-from headwater.store.model import Recorded, StoredEvent
+from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
 from headwater.types import Position
 
@@ -215,7 +214,7 @@ class ViewProcess(FollowerProcess):
 
     def _serve(self, projection: Projection, position: int) -> None:
         self._projection = projection
-        self._types = projection.type_names()
+        self._types = self._store.stored_types(projection.events())
         self._position = position
 
     async def _take_snapshot(self) -> None:
@@ -237,13 +236,14 @@ class ViewProcess(FollowerProcess):
 
     def _apply(self, page: Sequence[StoredEvent]) -> None:
         """Follow the events of a page, or the first of them if that takes long."""
-        decode, follow, types, now = self._store.decode, self._projection.follow, self._types, self._clock.monotonic
+        unfold, follow, types, now = self._store.unfold, self._projection.follow, self._types, self._clock.monotonic
         until, touched, stored = now() + TURN, False, None
         for stored in page:
             try:
-                if TypeName(stored.type, stored.schema) in types:
+                if stored.type in types:
                     touched = True
-                    follow(Recorded(decode(stored), stored))
+                    for recorded in unfold(stored):
+                        follow(recorded)
             except Exception as error:  # noqa: BLE001 - whatever it is, only this view stops
                 self._stop_at(stored, error)
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
@@ -30,7 +31,8 @@ class Aggregate(Deciding):
                 self.balance += event.amount
 
     With `snapshot_every=100` its state is kept beside the log every 100 events, and reading it begins there. A snapshot
-    is only a shortcut: one that other code has made, or that can't be read, is ignored and made anew.
+    is only a shortcut: one that other code has made, or that can't be read, is ignored and made anew; so is one
+    that was made of other events, or of other versions of them.
 
     An aggregate with state that isn't a plain value builds it in `__init__(self, id)`, after `super().__init__`.
 
@@ -100,14 +102,20 @@ class Aggregate(Deciding):
 
     @classmethod
     def snapshot_key(cls) -> str:
-        """Says which code a snapshot belongs to: the category, the version, and a hash of the attributes' types.
+        """Says which code a snapshot belongs to: the category, the version, and hashes of attributes and events.
 
         Raises:
             DefinitionError: the state can't be encoded as it is annotated.
         """
         if cls.dump_state is Aggregate.dump_state:
-            return f"{cls.category} v{cls.code_version} {cls._state_codec().fingerprint}"
-        return f"{cls.category} v{cls.code_version}"
+            return f"{cls.category} v{cls.code_version} {cls._state_codec().fingerprint} {cls._events_fingerprint()}"
+        return f"{cls.category} v{cls.code_version} {cls._events_fingerprint()}"
+
+    @classmethod
+    def _events_fingerprint(cls) -> str:
+        """Changes with the events, and with their schema versions: then the past is read otherwise."""
+        names = repr(sorted(tuple(event.type_name) for event in cls.events()))
+        return hashlib.sha256(names.encode()).hexdigest()[:12]
 
     def dump_state(self) -> bytes:
         """The state as bytes, for a snapshot: the attributes, encoded by their annotations as MessagePack.
@@ -139,7 +147,8 @@ class Aggregate(Deciding):
         return {name: value for name, value in self._attributes() if not name.startswith("_")}
 
     def _attributes(self) -> Iterable[tuple[str, object]]:
-        annotated = (name for name in type(self).__annotations__ if hasattr(self, name))
+        own = (parent for parent in reversed(type(self).__mro__) if parent not in Aggregate.__mro__)
+        annotated = (name for parent in own for name in vars(parent).get("__annotations__", ()) if hasattr(self, name))
         return ((name, getattr(self, name)) for name in dict.fromkeys((*vars(self), *annotated)))
 
     def __eq__(self, other: object) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final, Generic, TypeVar
 
 from headwater.errors import DefinitionError
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.timetravel import Horizon, Moment
-from headwater.store.model import StoredEvent
+from headwater.store.model import Recorded
 from headwater.store.reading import PAGE
 from headwater.store.store import EventStore
 from headwater.types import Position, Version
@@ -37,6 +37,23 @@ class Loaded(Generic[AggregateT]):
         self.version = version
         self.position = position
         self.snapshot = snapshot
+
+
+def fold(aggregate: Aggregate, events: Iterable[Recorded]) -> None:
+    """Let an aggregate follow events.
+
+    Raises:
+        DefinitionError: an `evolve` method raised; names the event.
+    """
+    apply = aggregate.apply
+    for recorded in events:
+        try:
+            apply(recorded.event)
+        except Exception as error:
+            raise DefinitionError(
+                f"{type(aggregate).__qualname__} {aggregate.id!r} can't follow {recorded.type} at version "
+                f"{recorded.stored.version}: {error!r}"
+            ) from error
 
 
 class Repository:
@@ -72,24 +89,12 @@ class Repository:
         stream = kind.stream_of(id)
         while page := await self._store.page_stream(stream, version):
             past = page if at is None else list(takewhile(horizon.includes, page))
-            self._fold(aggregate, past)
+            fold(aggregate, self._store.recorded(past))
             if past:
                 version, position = past[-1].version, past[-1].position
             if len(past) < PAGE:
                 break
         return Loaded(aggregate, Version(version), Position(position), loaded.snapshot)
-
-    def _fold(self, aggregate: Aggregate, page: Sequence[StoredEvent]) -> None:
-        decode, apply = self._store.decode, aggregate.apply
-        for stored in page:
-            event = decode(stored)
-            try:
-                apply(event)
-            except Exception as error:
-                raise DefinitionError(
-                    f"{type(aggregate).__qualname__} {aggregate.id!r} can't follow {stored.type} at version "
-                    f"{stored.version}: {error!r}"
-                ) from error
 
     async def _from_snapshot(
         self,

@@ -11,7 +11,10 @@ from headwater.types import Position, Version
 
 Moment: TypeAlias = Version | Position | datetime
 """`Version(7)`: after the stream's 7th event. `Position(100)`: after all events up to there in the whole log.
-A `datetime` with a time zone: after all events recorded by then."""
+A `datetime` with a time zone: after all events recorded by then.
+
+Recorded times never fall along the log: when the clock is set back, events keep the time of the event before them until
+it has caught up. So an instant, like a position, cuts the log in two; events of one microsecond stay together."""
 
 
 class Horizon:

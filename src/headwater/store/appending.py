@@ -274,7 +274,7 @@ class AppendingStore(StoreBase):
             (part,),
             context,
             self._loop.create_future(),
-            condition=condition,
+            condition=self._condition_as_stored(condition),
             follows=follows,
             idempotent=idempotent,
         )
@@ -298,7 +298,13 @@ class AppendingStore(StoreBase):
             AppendPart(part.stream, part.expected, self._encode(part.stream, part.events, tags, part.ids))
             for part in parts
         ]
-        return Append(encoded, context, self._loop.create_future(), condition=condition, idempotent=idempotent.pop())
+        return Append(
+            encoded,
+            context,
+            self._loop.create_future(),
+            condition=self._condition_as_stored(condition),
+            idempotent=idempotent.pop(),
+        )
 
     def _encode(
         self, stream: str, events: Sequence[object], tags: tuple[str, ...], ids: Sequence[UUID] | None

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
+import msgspec
+
 from headwater.clock import Clock, SystemClock
 from headwater.codec import Codec
 from headwater.store.adapter import StoreAdapter
 from headwater.store.decoding import EventDecoder
+from headwater.store.query import AppendCondition, EventQuery
 from headwater.store.vault import Vault
 from headwater.telemetry import Telemetry
 from headwater.types import IdSource
@@ -42,6 +45,21 @@ class StoreBase:
         self.vault: Final = Vault(adapter, codec.types, clock)
         self._decoder: Final = EventDecoder(codec)
         self._closed = False
+
+    def as_stored(self, query: EventQuery | None) -> EventQuery | None:
+        """The query that finds in the log all that is read as one of the query's types: their older names too.
+
+        Typed reads, subscriptions and append conditions do that by themselves.
+        """
+        upcasters = self.codec.upcasters
+        if query is None or not upcasters.concern(query.types):
+            return query
+        return query.widened(upcasters.sources)
+
+    def _condition_as_stored(self, condition: AppendCondition | None) -> AppendCondition | None:
+        if condition is None or not self.codec.upcasters.concern(condition.query.types):
+            return condition
+        return msgspec.structs.replace(condition, query=condition.query.widened(self.codec.upcasters.sources))
 
     @property
     def durability(self) -> str:

@@ -74,16 +74,16 @@ class FollowingStore(ReadingStore):
     async def follow_events(
         self, after: int = 0, stream: str | None = None, *, query: EventQuery | None = None
     ) -> AsyncGenerator[Recorded, None]:
-        """Like `follow`, event by event and decoded.
+        """Like `follow`, event by event and decoded; the query means events as they are read now.
 
         Raises:
             UnknownType, Undecodable: see `decode`.
             StoreClosed, StorageFailed: see `follow`.
         """
-        recorded = self._decoder.recorded
-        async with aclosing(self.follow(after, stream, query=query)) as pages:
+        unfold = self._unfolding(query, "raise")
+        async with aclosing(self.follow(after, stream, query=self.as_stored(query))) as pages:
             async for page in pages:
-                for one in recorded(page):
+                for one in unfold(page):
                     yield one
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:

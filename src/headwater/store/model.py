@@ -129,16 +129,42 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
         return msgspec.json.decode(self.metadata_json, type=dict[str, object])
 
 
+class Part(msgspec.Struct, frozen=True, gc=False):
+    """Which of the events it is that upcasters have made of a stored one.
+
+    Attributes:
+        type: the type name that it has now.
+        schema: the schema version that it has now.
+        index: 0 for the first one that was made of the stored event.
+        count: how many were made of it.
+    """
+
+    type: str
+    schema: int
+    index: int
+    count: int
+
+    @property
+    def last(self) -> bool:
+        """Whether no other part comes behind it."""
+        return self.index == self.count - 1
+
+
 class Recorded(msgspec.Struct, frozen=True, gc=False):
     """An event of the log, decoded, together with all that the log knows about it.
+
+    All parts that upcasters have made of one stored event have its position, its version, its identifier and its tags;
+    they differ in `part`.
 
     Attributes:
         event: the decoded event.
         stored: the event as it lies in the log.
+        part: what upcasters have made of it; None for an event that is read as it was stored.
     """
 
     event: object
     stored: StoredEvent
+    part: Part | None = None
 
     @property
     def position(self) -> Position:
@@ -157,8 +183,13 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def type(self) -> str:
-        """The type name."""
-        return self.stored.type
+        """The type name; what it is called now, if it is called otherwise in the log."""
+        return self.stored.type if self.part is None else self.part.type
+
+    @property
+    def index(self) -> int:
+        """Which of the events it is that upcasters have made of the stored one; 0 for the first or only one."""
+        return 0 if self.part is None else self.part.index
 
     @property
     def id(self) -> UUID:

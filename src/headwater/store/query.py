@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -54,6 +54,20 @@ class EventQuery(msgspec.Struct, frozen=True):
         if self.everything or other.everything:
             return EventQuery()
         return EventQuery(tuple(dict.fromkeys(self.items + other.items)))
+
+    @property
+    def types(self) -> frozenset[str]:
+        """All type names that it mentions."""
+        return frozenset(name for item in self.items for name in item.types)
+
+    def widened(self, widen: Callable[[Iterable[str]], Iterable[str]]) -> EventQuery:
+        """The same query with more types: where some are named, those that `widen` makes of them."""
+        return EventQuery(
+            tuple(
+                msgspec.structs.replace(item, types=tuple(sorted(widen(item.types)))) if item.types else item
+                for item in self.items
+            )
+        )
 
     @property
     def everything(self) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
+import msgspec
+
 from headwater.clock import microseconds
+from headwater.codec import NamedType
 from headwater.store.base import StoreBase
-from headwater.store.decoding import OnUndecodable
-from headwater.store.model import Recorded, StoredEvent
+from headwater.store.decoding import OnUndecodable, Unfold
+from headwater.store.model import Recorded, StoredEvent, Undecoded
 from headwater.store.page import Page, Selection
 from headwater.store.query import EventQuery
 from headwater.store.reading import PAGE, Reading
@@ -25,6 +29,8 @@ class ReadingStore(StoreBase):
 
     def query(self, *types: type, tags: Iterable[str] = ()) -> EventQuery:
         """Events of one of these classes, in any schema version, with all of these tags.
+
+        Typed reads find by it also what upcasters make an event of these classes.
 
         Raises:
             UnknownType: the codec doesn't know a class.
@@ -45,10 +51,11 @@ class ReadingStore(StoreBase):
 
         Args:
             after: only positions above this one.
-            limit: how many at most; all by default.
+            limit: how many at most; all by default. What is counted is stored events: upcasters may make several of
+                one, or none.
             before: only positions below this one.
             backwards: the highest position first.
-            query: only what it means.
+            query: only what it means, by the types as which events are read now.
             undecodable: `raise`, or `keep`: an event that can't be decoded then comes as `Undecoded`.
 
         Raises:
@@ -78,7 +85,7 @@ class ReadingStore(StoreBase):
         Args:
             stream: the stream's name.
             after: only versions above this one.
-            limit: how many at most; all by default.
+            limit: see `read_all`.
             before: only versions below this one.
             backwards: the highest version first.
             query: only what it means.
@@ -98,7 +105,10 @@ class ReadingStore(StoreBase):
         backwards: bool = False,
         query: EventQuery | None = None,
     ) -> Reading[StoredEvent]:
-        """Like `read_all`, as the events lie in the log; in a store with a master key, personal fields are opened."""
+        """Like `read_all`, as the events lie in the log; in a store with a master key, personal fields are opened.
+
+        No upcaster is run, and a query means what is stored; see `as_stored`.
+        """
         return Reading(self._page_of, Selection(None, query, after, before, backwards), limit, _each)
 
     def raw_stream(
@@ -189,9 +199,31 @@ class ReadingStore(StoreBase):
 
         Raises:
             UnknownType: nothing is registered for its type. `position` tells which event it is.
-            Undecodable: it doesn't fit its class. `position` tells which event it is.
+            Undecodable: it doesn't fit its class, or upcasters don't make exactly one event of it: then it takes
+                `unfold`. `position` tells which event it is.
         """
         return self._decoder.decode(stored)
+
+    def unfold(self, stored: StoredEvent) -> Sequence[Recorded]:
+        """What an event of the log is read as: one event, or as many as upcasters make of it. All, or it raises.
+
+        Raises:
+            UnknownType: nothing is registered for its type. `position` tells which event it is.
+            Undecodable: it doesn't fit its class, or an upcaster failed. `position` tells which event it is.
+        """
+        return self._decoder.unfold(stored)
+
+    def recorded(self, stored: Iterable[StoredEvent]) -> Iterator[Recorded]:
+        """What many events of the log are read as, in order; see `unfold`.
+
+        Raises:
+            UnknownType, Undecodable: see `unfold`; after those before it were given.
+        """
+        return self._decoder.recorded(stored)
+
+    def stored_types(self, classes: Iterable[type[NamedType]]) -> frozenset[str]:
+        """The type names under which events of these classes may lie in the log: their own, and older ones."""
+        return self.codec.upcasters.sources(one.type_name.name for one in classes)
 
     async def _opened(self, page: Page) -> Page:
         """The page with personal fields in the clear, where there is a key."""
@@ -200,11 +232,31 @@ class ReadingStore(StoreBase):
         return Page(await self.vault.open(page.events), page.head)
 
     def _typed(self, selection: Selection, limit: int | None, undecodable: OnUndecodable) -> Reading[Recorded]:
-        unfold = self._decoder.recorded if undecodable == "raise" else self._decoder.recorded_or_kept
+        unfold = self._unfolding(selection.query, undecodable, backwards=selection.backwards)
+        selection = msgspec.structs.replace(selection, query=self.as_stored(selection.query))
         return Reading(self._page_of, selection, limit, unfold)
+
+    def _unfolding(
+        self, query: EventQuery | None, undecodable: OnUndecodable, *, backwards: bool = False
+    ) -> Unfold[Recorded]:
+        """What makes of stored events those that a reader gets, without what the query doesn't mean any more."""
+        decoder = self._decoder
+        unfold: Unfold[Recorded] = decoder.recorded if undecodable == "raise" else decoder.recorded_or_kept
+        if backwards:
+            unfold = decoder.recorded_backwards if undecodable == "raise" else decoder.recorded_or_kept_backwards
+        if query is None or not self.codec.upcasters.concern(query.types):
+            return unfold
+        return partial(_meant, query, unfold)
 
     async def _page_of(self, selection: Selection, limit: int) -> Page:
         return await self.page(selection, limit)
+
+
+def _meant(query: EventQuery, unfold: Unfold[Recorded], page: Iterable[StoredEvent]) -> Iterator[Recorded]:
+    """Those that a query means as they are read now. What can't be decoded might be one of them."""
+    for recorded in unfold(page):
+        if isinstance(recorded.event, Undecoded) or query.matches(recorded.type, recorded.tags):
+            yield recorded
 
 
 def _each(page: list[StoredEvent]) -> list[StoredEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +20,7 @@ from headwater.store.streams import StreamsStore
 from headwater.store.subscribing import SubscribingStore
 from headwater.store.url import Durability
 from headwater.telemetry import Telemetry
+from headwater.upcaster import AnyUpcaster
 
 
 class EventStore(
@@ -47,6 +49,7 @@ class EventStore(
         url: str,
         codec: Codec,
         *,
+        upcasters: Iterable[AnyUpcaster] = (),
         clock: Clock | None = None,
         telemetry: Telemetry | None = None,
         read_only: bool = False,
@@ -62,6 +65,7 @@ class EventStore(
                 closed. `?durability=relaxed` may stand at the end of a file's or a database's; `?schema=name` says
                 in which schema of a database the log lies, `headwater` by default.
             codec: knows the classes of all events.
+            upcasters: what makes of events of earlier days what these classes can read, besides those of the codec.
             clock: for event identifiers and for the time at which events are recorded; the system's by default.
             telemetry: who wants to know; nobody by default.
             read_only: don't write. Works beside a process that writes, and when there is none.
@@ -73,6 +77,7 @@ class EventStore(
                 give the new one, a comma and the old one, and see `rewrap_keys`.
 
         Raises:
+            BrokenUpcasters: the upcasters leave a hole or lead nowhere. Nothing was opened.
             InvalidMasterKey: the master key has another form. Nothing was opened.
             NotAStore: the URL has another form, or names something else, or nothing and it shall not be made.
                 Nothing was touched.
@@ -82,6 +87,8 @@ class EventStore(
                 storage refused.
             MissingExtra: the database's driver isn't installed.
         """
+        codec = codec.with_upcasters(upcasters) if upcasters else codec
+        codec.check_upcasters()
         master = master_key or os.environ.get(MASTER_KEY_VARIABLE)
         keys = MasterKeys(master) if master else None
         adapter = await open_adapter(url, clock=clock, read_only=read_only, create=create, durability=durability)

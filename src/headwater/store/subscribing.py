@@ -7,12 +7,14 @@ from contextlib import aclosing
 from operator import attrgetter
 from typing import Final, Literal, overload
 
+import msgspec
+
 from headwater.clock import Clock
 from headwater.codec import Codec
 from headwater.errors import InvalidSubscription
 from headwater.runtime.pid import Pid
 from headwater.store.adapter import StoreAdapter
-from headwater.store.decoding import OnUndecodable, Unfold
+from headwater.store.decoding import OnUndecodable
 from headwater.store.following import FollowingStore
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.query import EventQuery
@@ -68,8 +70,8 @@ class SubscribingStore(FollowingStore):
         """
         check_start(after)
         place = await place_of(self, stream, after)
-        unfold = self._unfold(undecodable)
-        async with aclosing(self.follow(place, stream, query=query)) as pages:
+        unfold = self._unfolding(query, undecodable)
+        async with aclosing(self.follow(place, stream, query=self.as_stored(query))) as pages:
             async for page in pages:
                 for event in unfold(page):
                     yield event
@@ -160,7 +162,7 @@ class SubscribingStore(FollowingStore):
         options = SubscriptionOptions(
             name=name,
             stream=stream,
-            query=query,
+            query=query if raw else self.as_stored(query),
             max_unacknowledged=max_unacknowledged,
             max_consumers=max_consumers,
             partition_by=partition_by,
@@ -171,7 +173,13 @@ class SubscribingStore(FollowingStore):
         entry = _checked(Entry(options, start_from, wait))
         if raw:
             return EventSubscription[StoredEvent](self._subscriptions, entry, iter, _same)
-        return EventSubscription[Recorded](self._subscriptions, entry, self._unfold(undecodable), attrgetter("stored"))
+        return EventSubscription[Recorded](
+            self._subscriptions,
+            entry,
+            self._unfolding(query, undecodable),
+            attrgetter("stored"),
+            upcasts=any(True for _ in self.codec.upcasters),
+        )
 
     async def subscribe_process(
         self,
@@ -196,8 +204,10 @@ class SubscribingStore(FollowingStore):
             InvalidSubscription, SubscriptionTaken, TooManyConsumers, StoreClosed, StoreReadOnly, StorageFailed: see
                 `subscription`.
         """
+        unfold = self._unfolding(options.query, "keep")
+        options = msgspec.structs.replace(options, query=self.as_stored(options.query))
         entry = _checked(Entry(options, start_from, wait))
-        consumer = ProcessSubscription(self._subscriptions, pid, options.name, self._decoder.recorded_or_kept)
+        consumer = ProcessSubscription(self._subscriptions, pid, options.name, unfold)
         consumer.bind(await self._subscriptions.join(entry, consumer))
         return consumer
 
@@ -272,9 +282,6 @@ class SubscribingStore(FollowingStore):
             consumers=0 if machine is None else machine.consumers,
             unacknowledged=0 if machine is None else machine.unacknowledged,
         )
-
-    def _unfold(self, undecodable: OnUndecodable) -> Unfold[Recorded]:
-        return self._decoder.recorded if undecodable == "raise" else self._decoder.recorded_or_kept
 
     def _now(self) -> int:
         return self.clock.wall() // 1_000

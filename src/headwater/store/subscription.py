@@ -14,6 +14,7 @@ from headwater.store.decoding import Unfold
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.subscription_limits import Phase
 from headwater.store.subscription_owners import Entry, Membership, SubscriptionOwners
+from headwater.store.subscription_parts import Counted, PartialAcknowledgements, is_whole, left_out
 
 T = TypeVar("T", bound=Recorded | StoredEvent)
 
@@ -42,6 +43,8 @@ class EventSubscription(Generic[T]):
         entry: which one, and how.
         unfold: makes of stored events what is given.
         stored: the reverse.
+        upcasts: whether it may make several of one, or none. One of which it makes none is acknowledged by itself; one
+            of which it makes several, when all of these are.
     """
 
     def __init__(
@@ -50,7 +53,12 @@ class EventSubscription(Generic[T]):
         entry: Entry,
         unfold: Unfold[T],
         stored: Callable[[T], StoredEvent],
+        *,
+        upcasts: bool = False,
     ) -> None:
+        self._upcasts: Final = upcasts
+        self._parts: Final = PartialAcknowledgements()
+        self._ready: Final[deque[T]] = deque()
         self._stored: Final[Callable[[T], StoredEvent]] = stored
         self._owners: Final = owners
         self._entry: Final = entry
@@ -116,6 +124,9 @@ class EventSubscription(Generic[T]):
         self._asked += 1
         if self._asked % TURN == 0:
             await asyncio.sleep(0)
+        if self._upcasts:
+            await self._make_ready(1)
+            return self._ready.popleft()
         if not self._queue:
             await self._wait()
         [event] = self._unfold((self._queue[0],))
@@ -134,11 +145,14 @@ class EventSubscription(Generic[T]):
         Raises:
             UnknownType, Undecodable, SubscriptionLost, SubscriptionClosed, StorageFailed: like the iteration.
         """
-        if not self._queue:
-            try:
+        try:
+            if self._upcasts:
+                await self._make_ready(most)
+                return [self._ready.popleft() for _ in range(min(most, len(self._ready)))]
+            if not self._queue:
                 await self._wait()
-            except StopAsyncIteration:
-                return []
+        except StopAsyncIteration:
+            return []
         taken = self._decoded(most)
         for _ in taken:
             self._queue.popleft()
@@ -181,11 +195,14 @@ class EventSubscription(Generic[T]):
     async def ack_up_to(self, event: T) -> None:
         """Say that an event is done, and all that were given to this consumer before it.
 
+        Of several parts that upcasters have made of one event only the last one counts.
+
         Raises:
             NotDelivered, AlreadyAcknowledged, SubscriptionLost, SubscriptionClosed: see `ack`.
         """
         member = self._joined()
-        member.owner.acknowledge_up_to(member.number, self._stored(event))
+        if is_whole(event):
+            member.owner.acknowledge_up_to(member.number, self._stored(event))
 
     async def flush(self) -> None:
         """Wait until what is acknowledged is written down, as far as no event before it is outstanding.
@@ -208,6 +225,7 @@ class EventSubscription(Generic[T]):
         """Take no more events."""
         self._ended = True
         self._error = self._error or error
+        self._ready.clear()
         self._queue.clear()  # nobody could acknowledge them
         self._arrived.set()
 
@@ -234,9 +252,40 @@ class EventSubscription(Generic[T]):
                 raise
         return decoded
 
+    async def _make_ready(self, most: int) -> None:
+        """Until upcasters have left something to give."""
+        while not self._ready:
+            if not self._queue:
+                await self._wait()
+            self._unfold_next(most)
+
+    def _unfold_next(self, most: int) -> None:
+        """Unfold the next stored events, up to one that can't be decoded."""
+        member, counted = self._joined(), Counted(self._queue, most)
+        unfolded: list[T] = []
+        try:
+            for event in self._unfold(counted):
+                unfolded.append(event)  # noqa: PERF402 - what came before an error is kept
+        except CodecError:
+            counted.taken.pop()
+            if not counted.taken:
+                raise
+        for _ in counted.taken:
+            self._queue.popleft()
+        self._ready.extend(unfolded)
+        gone = left_out(counted.taken, unfolded)
+        if gone:
+            member.owner.acknowledge(member.number, gone)
+
     def _acknowledge(self, events: Sequence[T]) -> None:
         member = self._joined()
-        member.owner.acknowledge(member.number, list(map(self._stored, events)))
+        if not self._upcasts:
+            member.owner.acknowledge(member.number, list(map(self._stored, events)))
+            return
+        done = self._parts.complete(events)
+        if done:
+            member.owner.acknowledge(member.number, done)
+        self._parts.note(events, done)
 
     def _joined(self) -> Membership:
         self._raise_if_over()

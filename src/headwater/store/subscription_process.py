@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -12,6 +13,7 @@ from headwater.runtime.pid import Pid
 from headwater.store.decoding import Unfold
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.subscription_owners import Membership, SubscriptionOwners
+from headwater.store.subscription_parts import PartialAcknowledgements, is_whole, left_out
 
 
 class Subscribed(msgspec.Struct, frozen=True):
@@ -67,6 +69,7 @@ class ProcessSubscription:
         self.pid: Final = pid
         self._owners: Final = owners
         self._unfold: Final = unfold
+        self._parts: Final = PartialAcknowledgements()
         self._member: Membership | None = None
         self._early: list[StoredEvent] = []
 
@@ -85,20 +88,28 @@ class ProcessSubscription:
     def ack_many(self, events: Iterable[Recorded]) -> None:
         """Say that events are done, in any order; all of them or, if it raises, none.
 
+        A stored event of which upcasters have made several is done when all of these are.
+
         Raises:
             NotDelivered, AlreadyAcknowledged, SubscriptionClosed: see `ack`.
         """
-        member = self._joined()
-        member.owner.acknowledge(member.number, [event.stored for event in events])
+        member, events = self._joined(), list(events)
+        done = self._parts.complete(events)
+        if done:
+            member.owner.acknowledge(member.number, done)
+        self._parts.note(events, done)
 
     def ack_up_to(self, event: Recorded) -> None:
         """Say that an event is done, and all that were delivered to this process before it.
 
+        Of several parts that upcasters have made of one event only the last one counts.
+
         Raises:
             NotDelivered, AlreadyAcknowledged, SubscriptionClosed: see `ack`.
         """
         member = self._joined()
-        member.owner.acknowledge_up_to(member.number, event.stored)
+        if is_whole(event):
+            member.owner.acknowledge_up_to(member.number, event.stored)
 
     async def leave(self) -> None:
         """Get no more events; the last consumer waits until the checkpoint is written. Harmless when it has left."""
@@ -125,8 +136,13 @@ class ProcessSubscription:
         """Send events to the process. They are bounded by what it may have unacknowledged, and so always find room."""
         if self._member is None:
             self._early.extend(events)
-        else:
-            self.pid.process.inform(EventsArrived(self, tuple(self._unfold(events))))
+            return
+        unfolded = tuple(self._unfold(events))
+        if unfolded:
+            self.pid.process.inform(EventsArrived(self, unfolded))
+        gone = left_out(events, unfolded)
+        if gone:  # not now: it is the owner that is delivering
+            asyncio.get_running_loop().call_soon(self._leave_out, gone)
 
     def end(self, error: HeadwaterError | None) -> None:
         """Tell the process that no more come."""
@@ -134,6 +150,11 @@ class ProcessSubscription:
             self.pid.process.inform(SubscriptionEnded(self, error))
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _leave_out(self, gone: Sequence[StoredEvent]) -> None:
+        """Acknowledge what upcasters have left nothing of."""
+        if self._member is not None:
+            self._member.owner.acknowledge(self._member.number, gone)
 
     def _release(self) -> None:
         """The process ends."""

@@ -63,7 +63,7 @@ def test_a_parked_event_is_listed_shown_replayed_and_done_while_others_go_on(tmp
     async def second(application: Application) -> None:
         box = application.dead_letters(Mailer)
         [letter] = await box.list()
-        event = (await box.event(2)).event
+        event = (await box.events(2))[0].event
         [_, stored, *_] = [recorded async for recorded in application.store.read_all()]
         assert letter == await box.show(2)
         assert (letter.handler, letter.position, letter.event_id) == ("mailer", 2, str(stored.id))

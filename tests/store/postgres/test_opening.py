@@ -207,7 +207,7 @@ import headwater
 assert "asyncpg" not in sys.modules
 sys.modules["asyncpg"] = None
 try:
-    asyncio.run(headwater.EventStore.open("postgresql://localhost/x", None))
+    asyncio.run(headwater.EventStore.open("postgresql://localhost/x", headwater.Codec()))
 except headwater.errors.MissingExtra as error:
     print(error)
 """

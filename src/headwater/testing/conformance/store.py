@@ -50,6 +50,12 @@ class Withdrawn(msgspec.Struct, frozen=True):
     amount: int
 
 
+class WithdrawnBefore(msgspec.Struct, frozen=True):
+    """What it was in its first one."""
+
+    amount: float
+
+
 class Enrolled(msgspec.Struct, frozen=True):
     """An event that can be found by its fields."""
 
@@ -64,6 +70,7 @@ class Enrolled(msgspec.Struct, frozen=True):
 def codec() -> Codec:
     """Knows the events of the suites."""
     types = TypeRegistry([(Deposited, TypeName("Deposited", 1)), (Withdrawn, TypeName("Withdrawn", 2))])
+    types.register(WithdrawnBefore, TypeName("Withdrawn", 1))
     types.register(Enrolled, TypeName("Enrolled", 1), lambda event: event.tags() if isinstance(event, Enrolled) else ())
     return Codec(types)
 
