@@ -489,7 +489,7 @@ class Application:
         The old one serves until the new one is where it is; they change places between two events. Queries never see
         the view at a lower position than before; who waits for a position, or has a subscription, goes on waiting.
         `views` tells how far it has come. Which version serves is stored, for the next start. If the caller is
-        cancelled, the building ends.
+        cancelled, the building ends, unless the two are just changing places.
 
         Args:
             view: one of the application's projections, or another version of one.
@@ -502,6 +502,7 @@ class Application:
             UnknownView: the application has no view of that name.
             RebuildRunning: another build of it is under way.
             DefinitionError: it doesn't answer every query that the old one does, or its events or name clash.
+            StartFailed: an object of the class can't be made. The old one serves on.
             StoreError: the log could not be read. The old one serves on.
         """
         return await self._views.rebuild(self.store, view)
