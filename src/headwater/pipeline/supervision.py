@@ -43,12 +43,17 @@ class Drainer(GenServer, Generic[Data]):
         deployment.draining = True
         for batcher in deployment.batchers.values():
             batcher.cast(BatcherStage.drain)
-        drains = asyncio.gather(*(self._drain(source) for source in deployment.sources.values()))
-        drains.add_done_callback(lambda _: deployment.abandoned.set())
+        draining = self._cell.node.loop.create_task(self._drain_all())
         try:
             await deployment.abandoned.wait()
         finally:
-            drains.cancel()
+            draining.cancel()
+
+    async def _drain_all(self) -> None:
+        try:
+            await asyncio.gather(*(self._drain(source) for source in self._deployment.sources.values()))
+        finally:
+            self._deployment.abandoned.set()
 
     async def _drain(self, source: Pid[Any]) -> None:
         with suppress(ProcessDown):  # its successor, if there is one, reads nothing
