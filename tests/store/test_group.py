@@ -9,8 +9,8 @@ import pytest
 
 from headwater.errors import StoreClosed, StoreError, StoreOverloaded, WrongExpectedVersion
 from headwater.store.adapter import Append
-from headwater.store.appending import APPEND
 from headwater.store.model import Appended
+from headwater.store.observed_append import APPEND
 from headwater.store.reader import READ
 from headwater.store.store import EventStore
 from headwater.telemetry import SpanEvent, Telemetry
