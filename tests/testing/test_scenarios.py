@@ -297,6 +297,61 @@ def test_a_scenario_must_be_about_something() -> None:
             wrong()
 
 
+# --- process managers --------------------------------------------------------------------------------------------
+
+
+class Named(msgspec.Struct):
+    name: str
+
+
+class Answered(msgspec.Struct):
+    """What a process manager answers."""
+
+    commands: tuple[Command, ...] = ()
+    timers: tuple[Named, ...] = ()
+    stopped: bool = False
+    ignored: bool = False
+
+
+class Refund:
+    """Pays back what was taken, twice, unless it takes too long."""
+
+    def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
+        self.id = id
+        self.paid = 0
+
+    def react(self, event: Event, recorded: Recorded | None = None, /) -> Answered:
+        assert recorded is not None
+        if not isinstance(event, Withdrawn):
+            return Answered(ignored=True)
+        self.paid += 1
+        return Answered((Deposit(self.id, event.amount),), (Named("late"),) if self.paid == 1 else (), self.paid == 2)
+
+    def react_to_timer(self, timer: str, /) -> Answered:
+        return Answered(stopped=True)
+
+    def react_to_rejection(self, command: Command, rejection: Rejected, /) -> Answered:
+        return Answered((Audit(self.id, str(rejection)),))
+
+
+@pytest.mark.row("BC-09")
+def test_a_process_manager_and_its_commands() -> None:
+    refund = given(Refund, "a")
+    once = refund.when(Withdrawn(5)).then(Deposit("a", 5)).then_timers("late").then_state(paid=1)
+    once.when(Withdrawn(6)).then(Deposit("a", 6)).then_timers().then_stopped().then_state(paid=2)
+    refund.events(Withdrawn(5)).when_timer("late").then().then_stopped()
+    once.when_rejected(Deposit("a", 5), Rejected("closed")).then(Audit("a", "closed"))
+    refund.when(Audited("x")).then_ignored()
+    assert failure(lambda: once.then(Deposit("b", 5))) == [
+        "Refund 'a' has answered Withdrawn(amount=5) otherwise:",
+        "  command 1.account: expected 'b', found 'a'",
+    ]
+    assert "goes on" in failure(once.then_stopped)[1]
+    assert "concerned" in failure(once.then_ignored)[1]
+    assert failure(lambda: once.then_timers("early"))[1:] == ["  timer 1: expected 'early', found 'late'"]
+    assert failure(lambda: once.then_state(paid=2))[1:] == ["  ['paid']: expected 2, found 1"]
+
+
 # --- differences -------------------------------------------------------------------------------------------------
 
 

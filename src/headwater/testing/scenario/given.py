@@ -10,6 +10,7 @@ from headwater.sourcing.decider import Decider, kind_of
 from headwater.sourcing.decision_model import DecisionModel
 from headwater.testing.scenario.deciding import Given
 from headwater.testing.scenario.projecting import View
+from headwater.testing.scenario.reacting import Instance, ReactingT
 from headwater.testing.scenario.subjects import AggregateSubject, ModelSubject
 
 AggregateT = TypeVar("AggregateT", bound=Aggregate)
@@ -23,6 +24,8 @@ def given(part: type[AggregateT], id: str) -> Given[AggregateT]: ...
 @overload
 def given(part: Decider[StateT], id: str) -> Given[StateT]: ...
 @overload
+def given(part: type[ReactingT], id: str) -> Instance[ReactingT]: ...
+@overload
 def given(part: type[ModelT]) -> Given[ModelT]: ...
 @overload
 def given(part: type[ProjectionT]) -> View[ProjectionT]: ...
@@ -33,6 +36,8 @@ def given(part: object, id: str | None = None) -> object:  # noqa: A002 - the fi
 
         given(Account, "a-1").when(Withdraw("a-1", 20)).then_rejected(match="doesn't cover")
 
+        given(Transfer, "t-1").events(Requested("t-1", "a", "b", 50)).when(Withdrawn(50)).then(Deposit("b", 50))
+
         given(Balances).events(Deposited(50), stream=Account.stream_of("a-1")).then(BalanceOf("a-1"), 50)
 
     What differs is told by an `AssertionError`, field by field, so that it works with every test runner. A scenario
@@ -40,8 +45,8 @@ def given(part: object, id: str | None = None) -> object:  # noqa: A002 - the fi
     its JSON as it was; a `decide` that changes the state other than by its events.
 
     Args:
-        part: the class of an aggregate, a `Decider`, or the class of a decision model or of a projection.
-        id: which aggregate; for aggregates only.
+        part: the class of an aggregate, of a process manager, of a decision model, or of a projection; or a `Decider`.
+        id: which aggregate, or which instance of a process manager; for nothing else.
 
     Raises:
         TypeError: it is none of these, or an aggregate without an id, or something else with one.
@@ -50,8 +55,13 @@ def given(part: object, id: str | None = None) -> object:  # noqa: A002 - the fi
         if id is None:
             raise TypeError(f"say which one: given({_name(part)}, id)")
         return Given[object](AggregateSubject(kind_of(part), id))
+    if id is not None and isinstance(part, type) and hasattr(part, "react"):
+        return Instance(part, id)
     if id is not None or not isinstance(part, type):
-        raise TypeError(f"an aggregate with its id, a decision model or a projection, not {_name(part)} with {id!r}")
+        raise TypeError(
+            f"an aggregate or a process manager with an id, or a decision model or a projection, "
+            f"not {_name(part)} with {id!r}"
+        )
     if issubclass(part, DecisionModel):
         return Given[object](ModelSubject(part))
     if issubclass(part, Projection):

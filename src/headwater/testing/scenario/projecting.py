@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from headwater.clock import microseconds
-from headwater.codec import Codec
 from headwater.cqrs.projection import Projection, TableProjection
 from headwater.cqrs.query import Query
 from headwater.sourcing.messages import Event
-from headwater.store.model import Recorded, StoredEvent
 from headwater.tables.table import Table
 from headwater.testing.scenario.difference import difference, require
-from headwater.testing.scenario.storable import require_storable, tags_of
+from headwater.testing.scenario.recording import AT, STREAM, Place, recorded
+from headwater.testing.scenario.storable import require_storable
 
 Answer = TypeVar("Answer")
 ProjectionT = TypeVar("ProjectionT", bound=Projection)
-
-STREAM: Final = "stream"
-"""The stream in which events lie of which a scenario doesn't say it."""
-
-AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
-"""When events were recorded of which a scenario doesn't say it."""
 
 
 class View(Generic[ProjectionT]):
@@ -67,8 +59,8 @@ class View(Generic[ProjectionT]):
             require_storable(event)
             self._position += 1
             self._versions[stream] = self._versions.get(stream, 0) + 1
-            data = msgspec.json.encode(metadata).decode() if metadata else None
-            self.projection.follow(Recorded(event, self._stored(event, stream, at, data, correlation)))
+            place = Place(self._position, stream, self._versions[stream])
+            self.projection.follow(recorded(event, place, at, metadata, correlation))
         return self
 
     def then(self, query: Query[Answer], answer: Answer) -> View[ProjectionT]:
@@ -98,25 +90,6 @@ class View(Generic[ProjectionT]):
         lines = difference(_by_key(expected), _by_key(projection.table))
         require(f"{type(projection).__qualname__} has other rows:", lines)
         return self
-
-    def _stored(
-        self, event: Event, stream: str, at: datetime, metadata: str | None, correlation: UUID | None
-    ) -> StoredEvent:
-        name, data = Codec.of(type(event)).encode(event)
-        return StoredEvent(
-            position=self._position,
-            stream=stream,
-            version=self._versions[stream],
-            type=name.name,
-            schema=name.version,
-            data=data.decode(),
-            id_bytes=self._position.to_bytes(16),
-            microseconds=microseconds(at),
-            causation_bytes=None,
-            correlation_bytes=None if correlation is None else correlation.bytes,
-            metadata_json=metadata,
-            tags=tags_of(event),
-        )
 
 
 def _by_key(table: Table[Any]) -> dict[object, object]:
