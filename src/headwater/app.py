@@ -77,6 +77,8 @@ class Application:
         middleware: what every command passes through, the first one first.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
+        master_key: what the keys for personal fields are wrapped with, see `EventStore.open`; by default the
+            environment variable HEADWATER_MASTER_KEY, or none.
         clock: where the time comes from; the operating system by default.
         rng: where chance comes from; seeded by the operating system by default.
         telemetry: who wants to know; nobody by default.
@@ -98,6 +100,7 @@ class Application:
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
         max_live: int = MAX_LIVE,
+        master_key: str | None = None,
         clock: Clock | None = None,
         rng: Rng | None = None,
         telemetry: Telemetry | None = None,
@@ -106,6 +109,7 @@ class Application:
             raise ValueError(f"at least 1 aggregate must be allowed to live, not {max_live}")
         self.name = name
         self._max_live = max_live
+        self._master_key = master_key
         self._middleware = tuple(middleware)
         self.aggregates = tuple(kind_of(aggregate) for aggregate in aggregates)
         self.projections = tuple(projections)
@@ -352,7 +356,9 @@ class Application:
     async def __aenter__(self) -> Application:
         if self._store is not None:
             raise ApplicationError(f"application {self.name!r} is running already")
-        store = await EventStore.open(self.url, self.codec, clock=self._clock, telemetry=self.telemetry)
+        store = await EventStore.open(
+            self.url, self.codec, clock=self._clock, telemetry=self.telemetry, master_key=self._master_key
+        )
         try:
             await self.pubsub.start()
             await self._system.__aenter__()
