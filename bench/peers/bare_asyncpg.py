@@ -1,77 +1,66 @@
-"""What asyncpg and PostgreSQL can do with the store's tables and statement, with nothing around them.
+"""What asyncpg and PostgreSQL need for the statements of a run of ours, with nothing around them.
 
-The same schema, statement and durability as ours; the rows are made before the clock starts, and the hash is a
-constant.
+The statements that a store sends while it appends are noted, with their arguments, and sent again to a new schema,
+one after the other, through a connection set up like the writer's. So both have the same rows, questions, round trips
+and commits; what is missing is everything that makes events into rows.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 import asyncpg
 
-from headwater.clock import SystemClock
 from headwater.store.postgres.address import PostgresAddress
-from headwater.store.postgres.catalogue import Head
-from headwater.store.postgres.connection import Dialer, Limits
-from headwater.store.postgres.draft import WRITE, Chunk, Row
+from headwater.store.postgres.connection import Connection, Dialer, Limits
 from headwater.store.postgres.schema import prepare, quoted
-from headwater.types import IdSource
-
-DATA = '{"account":"a-1","amount":1,"note":"hello world, this is a payload"}'
-METADATA = '{"user":"u-1"}'
-STREAMS = 500
-_HASH = bytes(range(32))
 
 
-class BareAsyncpg:
-    """A schema with our tables, and one connection."""
+class Statement(NamedTuple):
+    """What was sent, without the schema's name in it."""
 
-    def __init__(self, connection: asyncpg.Connection, schema: str) -> None:
-        self._connection = connection
-        self._write = WRITE.format(s=quoted(schema))
-        self._versions = [0] * STREAMS
-        self._ids = IdSource()
-        self._head = Head(0, 0, _HASH, 0, STREAMS, 1)
+    sql: str
+    arguments: Sequence[Any]
 
-    @classmethod
-    async def open(cls, address: PostgresAddress) -> BareAsyncpg:
-        connection = await Dialer(address, Limits(), "full", read_only=False).dial()
+
+@contextmanager
+def noted(schema: str) -> Iterator[list[Statement]]:
+    """The statements that writers send while the block runs."""
+    statements: list[Statement] = []
+
+    def note(query: asyncpg.connection.LoggedQuery) -> None:
+        if query.args and quoted(schema) in query.query and "headwater_migrations" not in query.query:
+            statements.append(Statement(query.query.replace(quoted(schema), "{s}"), query.args))
+
+    dial = Dialer.dial_writer
+
+    async def dial_noting(self: Dialer) -> Connection:
+        connection = await dial(self)
+        connection.add_query_logger(note)
+        return connection
+
+    Dialer.dial_writer = dial_noting  # type: ignore[method-assign]  # there is no other place where all of them pass
+    try:
+        yield statements
+    finally:
+        Dialer.dial_writer = dial  # type: ignore[method-assign]
+
+
+async def replay(address: PostgresAddress, statements: Sequence[Statement], warm: int) -> float:
+    """Seconds that the statements take, those before `warm` not counted."""
+    dialer = Dialer(address, Limits(), "full", read_only=False)
+    connection = await dialer.dial_writer()
+    try:
         await prepare(connection, address, create=True)
-        bare = cls(connection, address.schema)
-        names = [(number + 1, f"account-a-{number}") for number in range(STREAMS)]
-        first = Chunk(0, Head(1, 0, _HASH, 0, STREAMS, 1), names, [(1, "Deposited", 1)], [], [])
-        await connection.fetchval(bare._write, *first.arguments())
-        bare._head = first.head
-        return bare
-
-    async def append(self, transactions: int, size: int) -> tuple[float, list[float]]:
-        """Events a second, and the seconds of each statement with so many events."""
-        chunks = [self._chunk(size, number).arguments() for number in range(transactions)]
-        times = []
-        for arguments in chunks:
-            started = time.perf_counter()
-            written = await self._connection.fetchval(self._write, *arguments)
-            times.append(time.perf_counter() - started)
-            assert written
-        return transactions * size / sum(times), times
-
-    async def close(self) -> None:
-        await self._connection.close()
-
-    def _chunk(self, size: int, number: int) -> Chunk:
-        """So many events: of one stream, or one of each."""
-        head, now = self._head, SystemClock().wall() // 1_000
-        rows: list[Row] = []
-        tags = []
-        for index in range(size):
-            stream = number % STREAMS if size in (1, 1_000) else (self._head.position + index) % STREAMS
-            self._versions[stream] += 1
-            position, version = head.position + index + 1, self._versions[stream]
-            id_ = self._ids.next().bytes
-            name = f"account:a-{stream}"
-            row = (stream + 1, version, 1, id_, None, None, DATA, METADATA, f'["{name}"]', 0, _HASH, now)
-            rows.append(row)
-            tags.append((name, position))
-        self._head = Head(head.revision + 1, head.position + size, _HASH, now, STREAMS, 1)
-        return Chunk(head.revision, self._head, [], [], tags, rows)
+        prepared = [(sql.replace("{s}", quoted(address.schema)), arguments) for sql, arguments in statements]
+        for sql, arguments in prepared[:warm]:
+            await connection.fetchrow(sql, *arguments)
+        started = time.perf_counter()
+        for sql, arguments in prepared[warm:]:
+            await connection.fetchrow(sql, *arguments)
+        return time.perf_counter() - started
+    finally:
+        await connection.close()

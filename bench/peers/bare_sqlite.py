@@ -1,7 +1,7 @@
 """What SQLite itself can do with the store's tables and rows, on one thread, with nothing around it.
 
-The same schema, indexes, page size, checkpoints and syncs as ours; the rows are made before the clock starts, and the
-hash is a constant.
+The same schema, indexes, page size, checkpoints and syncs as ours, and a stream and its tag are made by their first
+append, as with ours; the rows are made before the clock starts, and the hash is a constant.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from headwater.types import IdSource
 DATA = '{"account":"a-1","amount":1,"note":"hello world, this is a payload"}'
 METADATA = '{"user":"u-1"}'
 STREAMS = 500
+_STREAM = "INSERT INTO streams VALUES (?,?)"
+_TAG = "INSERT INTO tags VALUES (?,?)"
 _INSERT = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
 _TAGS = "INSERT INTO event_tags VALUES (?,?)"
 _CHAIN = "UPDATE chain SET position = ?, hash = ?"
@@ -33,9 +35,6 @@ class BareSqlite:
         self._connection = open_writer(path)
         prepare(self._connection, path)
         self._connection.execute("INSERT INTO types VALUES (1, 'Deposited', 1)")
-        names = [(number + 1, f"account-a-{number}") for number in range(STREAMS)]
-        self._connection.executemany("INSERT INTO streams VALUES (?,?)", names)
-        self._connection.executemany("INSERT INTO tags VALUES (?,?)", names)
         self._versions = [0] * STREAMS
         self._ids = IdSource()
         self._head = 0
@@ -75,6 +74,10 @@ class BareSqlite:
     def _commit(self, rows: list[Row]) -> None:
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
+        stream, version = rows[0][1:3]
+        if version == 1:
+            connection.execute(_STREAM, (stream, f"account-a-{stream!s}"))
+            connection.execute(_TAG, (stream, f"account:a-{stream!s}"))
         connection.executemany(_INSERT, rows)
         connection.executemany(_TAGS, [(row[1], row[0]) for row in rows])
         connection.execute(_CHAIN, (rows[-1][0], _HASH))

@@ -104,6 +104,8 @@ class Application:
         include: blueprints whose parts the application has besides.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
+        master_key: what the keys for personal fields are wrapped with, see `EventStore.open`; by default the
+            environment variable HEADWATER_MASTER_KEY, or none.
         clock: where the time comes from; the operating system by default.
         rng: where chance comes from; seeded by the operating system by default.
         telemetry: who wants to know; nobody by default.
@@ -137,6 +139,7 @@ class Application:
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
         max_live: int = MAX_LIVE,
+        master_key: str | None = None,
         clock: Clock | None = None,
         rng: Rng | None = None,
         telemetry: Telemetry | None = None,
@@ -162,6 +165,7 @@ class Application:
         self._parking = parking
         self.handlers = HandlerRegistry(self.blueprint.handlers)
         self.run_handlers = True
+        self._master_key = master_key
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
@@ -212,6 +216,7 @@ class Application:
             process_managers=parts.process_managers,
             upcasters=parts.upcasters,
             parking=self._parking,
+            master_key=self._master_key,
             events=parts.events,
             middleware=parts.middleware,
             max_live=self._max_live,
@@ -666,7 +671,9 @@ class Application:
     async def __aenter__(self) -> Application:
         if self._store is not None:
             raise ApplicationError(f"application {self.name!r} is running already")
-        store = await EventStore.open(self.url, self.codec, clock=self._clock, telemetry=self.telemetry)
+        store = await EventStore.open(
+            self.url, self.codec, clock=self._clock, telemetry=self.telemetry, master_key=self._master_key
+        )
         try:
             await self.pubsub.start()
             await self._system.__aenter__()

@@ -49,10 +49,13 @@ class TypeRegistry:
 
         Raises:
             DefinitionError: the name stands for another class, or the class has another name; the schema version is
-                below 1; or its personal fields are declared wrongly, see `headwater.personal`.
+                below 1; the name holds a NUL character; or its personal fields are declared wrongly, see
+                `headwater.personal`.
         """
         if name.version < 1:
             raise DefinitionError(f"{registered.__qualname__}: a schema version starts at 1, not {name.version}")
+        if "\0" in name.name:
+            raise DefinitionError(f"{registered.__qualname__}: a type name can't hold a NUL character: {name.name!r}")
         other = self._class_by_name.get(name, registered)
         if other is not registered:
             raise DefinitionError(

@@ -1,6 +1,6 @@
 """A process of its own that works on a store, for tests that need a second one, or one to kill.
 
-python -m store.child COMMAND PATH ...
+python -m store.child COMMAND PATH-OR-URL ...
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from .driving import Deposited, codec
 
 
 async def _open(path: str) -> EventStore:
-    return await EventStore.open(f"sqlite:///{path}", codec())
+    return await EventStore.open(path if "://" in path else f"sqlite:///{path}", codec())
 
 
 async def append_for_ever(path: str, clients: str) -> None:
@@ -70,7 +70,7 @@ async def append_into_limits(path: str, rounds: str) -> None:
 
 if __name__ == "__main__":
     command, location, *arguments = sys.argv[1:]
-    path = str(Path(location))
+    path = location if "://" in location else str(Path(location))
     match command:
         case "append":
             asyncio.run(append_for_ever(path, *arguments))

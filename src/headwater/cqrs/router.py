@@ -17,6 +17,7 @@ from headwater.errors import (
     UnknownView,
     one_of,
 )
+from headwater.personal import personal_fields
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.deciding import Deciding
 from headwater.sourcing.decision_model import DecisionModel, ModelClass
@@ -54,7 +55,7 @@ class CommandRouter:
 
     Raises:
         DefinitionError: two of them decide the same command, or two aggregates share a category; or the state of one
-            that takes snapshots can't be encoded.
+            that takes snapshots can't be encoded, or it follows events with personal fields.
     """
 
     def __init__(self, aggregates: Iterable[type[Aggregate]], models: Iterable[ModelClass] = ()) -> None:
@@ -72,6 +73,7 @@ class CommandRouter:
                 )
             if aggregate.snapshot_every is not None:
                 aggregate.snapshot_key()
+                _refuse_personal(aggregate)
             for command in aggregate.commands():
                 self._add(command, aggregate)
                 self._aggregates[command] = aggregate
@@ -128,6 +130,16 @@ class CommandRouter:
                 field=aggregate.identity,
             )
         return aggregate, identity
+
+
+def _refuse_personal(aggregate: type[Aggregate]) -> None:
+    """A snapshot would keep in the clear, and for ever, what is encrypted in the events."""
+    for event in aggregate.events():
+        if personal_fields(event) is not None:
+            raise DefinitionError(
+                f"{aggregate.__qualname__} takes snapshots, but {event.__qualname__} has personal fields, which a "
+                "snapshot would still hold once the person is forgotten: leave out snapshot_every"
+            )
 
 
 def _validate(command: Command) -> None:

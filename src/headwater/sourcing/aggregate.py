@@ -32,7 +32,8 @@ class Aggregate(Deciding):
 
     With `snapshot_every=100` its state is kept beside the log every 100 events, and reading it begins there. A snapshot
     is only a shortcut: one that other code has made, or that can't be read, is ignored and made anew; so is one
-    that was made of other events, or of other versions of them.
+    that was made of other events, or of other versions of them. It isn't encrypted: an aggregate that follows events
+    with personal fields can't take any.
 
     An aggregate with state that isn't a plain value builds it in `__init__(self, id)`, after `super().__init__`.
 

@@ -12,6 +12,7 @@ import msgspec
 
 from headwater.errors import CodecError
 from headwater.personal import PersonalFields
+from headwater.store.naming import NUL
 
 MARK: Final = '"$sealed"'
 """Is in the JSON of every event that has sealed fields."""
@@ -87,6 +88,8 @@ def subject_of(fields: Fields, personal: PersonalFields) -> str:
         raise CodecError(f"the subject, field {personal.subject!r}, must be a string or an integer") from error
     if not subject:
         raise CodecError(f"the subject, field {personal.subject!r}, is empty")
+    if NUL in subject:
+        raise CodecError(f"the subject, field {personal.subject!r}, holds a NUL character: {subject!r}")
     return subject
 
 

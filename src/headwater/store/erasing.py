@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from headwater.store.base import StoreBase
+from headwater.store.naming import NUL
 from headwater.store.vault import rewrapper
 
 _PAGE = 1_000
@@ -27,11 +28,13 @@ class ErasingStore(StoreBase):
             Whether there was a key.
 
         Raises:
-            ValueError: the subject is empty.
+            ValueError: the subject is empty, or holds a NUL character.
             StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
         if not subject:
             raise ValueError("a subject is at least one character")
+        if NUL in subject:
+            raise ValueError(f"a subject holds a NUL character: {subject!r}")
         try:
             return await self.adapter.keys.forget(subject)
         finally:

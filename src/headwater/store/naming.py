@@ -14,6 +14,9 @@ LONGEST: Final = 255
 MOST_TAGS: Final = 100
 """How many tags an event may have."""
 
+NUL: Final = "\0"
+"""What no name can hold."""
+
 EVERYTHING: Final = "$all"
 """What other event stores call the whole log; no stream may be called so."""
 
@@ -33,6 +36,18 @@ def check_stream_name(name: str) -> None:
     fault = _fault(name)
     if fault:
         raise InvalidStreamName(f"a stream's name {fault}")
+
+
+def check_lookup(name: str) -> None:
+    """Make sure that a stream can be asked for. One that can't exist just isn't there, but for a NUL character.
+
+    PostgreSQL's texts cannot hold it; so it is refused everywhere alike.
+
+    Raises:
+        InvalidStreamName: it holds one.
+    """
+    if NUL in name:
+        raise InvalidStreamName(f"a stream's name holds a NUL character: {name!r}")
 
 
 def check_tags(tags: Iterable[str]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from headwater.store.model import StoredEvent
+from headwater.store.naming import check_lookup
 from headwater.store.query import EventQuery
 
 
@@ -30,6 +31,11 @@ class Selection(msgspec.Struct, frozen=True):
     before: int | None = None
     backwards: bool = False
     until: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a stream that can't be asked for, with InvalidStreamName."""
+        if self.stream is not None:
+            check_lookup(self.stream)
 
     def place(self, event: StoredEvent) -> int:
         """Where an event lies in what is read."""

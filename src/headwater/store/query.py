@@ -7,6 +7,9 @@ from typing import Final
 
 import msgspec
 
+from headwater.errors import InvalidTag, UnknownType
+from headwater.store.naming import NUL
+
 
 class QueryItem(msgspec.Struct, frozen=True):
     """One alternative of a query: an event matches it by its type *and* by its tags.
@@ -18,6 +21,19 @@ class QueryItem(msgspec.Struct, frozen=True):
 
     types: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no event can be called.
+
+        Raises:
+            InvalidTag, UnknownType: a tag or a type's name holds a NUL character.
+        """
+        for name in self.types:
+            if NUL in name:
+                raise UnknownType(f"a type's name holds a NUL character: {name!r}", name=name)
+        for tag in self.tags:
+            if NUL in tag:
+                raise InvalidTag(f"a tag holds a NUL character: {tag!r}")
 
     def matches(self, type: str, tags: Iterable[str]) -> bool:  # noqa: A002 - the field's term
         """Whether an event of this type and with these tags is meant."""
@@ -43,6 +59,7 @@ class EventQuery(msgspec.Struct, frozen=True):
 
         Raises:
             TypeError: `tags` is one string, not a collection of them.
+            InvalidTag, UnknownType: a tag or a type's name holds a NUL character.
         """
         if isinstance(tags, str):
             raise TypeError(f"tags are a collection of strings, such as [{tags!r}], not one string")

@@ -47,6 +47,9 @@ class SealingQueue:
             StoreClosed, StoreReadOnly, StoreOverloaded: like the backend.
         """
         subjects = self._vault.subjects(append.parts)
+        if not (self._waiting or subjects):
+            self._adapter.submit(append)
+            return
         if not self._waiting:
             ciphers = self._vault.remembered(subjects)
             if ciphers is not None:

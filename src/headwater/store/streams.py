@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable
 
 from headwater.store.base import StoreBase
 from headwater.store.model import Expected, ExpectedVersion
-from headwater.store.naming import check_stream_name
+from headwater.store.naming import NUL, check_lookup, check_stream_name
 from headwater.store.reading import PAGE
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
 
@@ -27,6 +27,8 @@ class StreamsStore(StoreBase):
         Raises:
             StoreClosed, StorageFailed: see `page`.
         """
+        for name in (after, prefix):
+            check_lookup(name)
         while page := await self.adapter.streams(StreamSearch(prefix, after, deleted), PAGE):
             for info in page:
                 yield info
@@ -38,6 +40,7 @@ class StreamsStore(StoreBase):
         Raises:
             StoreClosed, StorageFailed: see `page`.
         """
+        check_lookup(name)
         return await self.adapter.stream_info(name)
 
     async def link(self, stream: str, positions: Iterable[int], *, expected: ExpectedVersion = Expected.ANY) -> Linked:
@@ -82,6 +85,7 @@ class StreamsStore(StoreBase):
             StreamNotFound: the stream never had an event.
             WrongExpectedVersion, StreamDeleted, StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
+        check_lookup(stream)
         return await self.adapter.truncate(stream, before, expected)
 
     async def delete_stream(self, stream: str, *, expected: ExpectedVersion = Expected.ANY) -> StreamInfo:
@@ -94,6 +98,7 @@ class StreamsStore(StoreBase):
             StreamNotFound: the stream never had an event.
             WrongExpectedVersion, StreamDeleted, StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
+        check_lookup(stream)
         return await self.adapter.truncate(stream, None, expected)
 
     async def tombstone_stream(self, stream: str, *, expected: ExpectedVersion = Expected.ANY) -> StreamInfo:
@@ -112,9 +117,11 @@ class StreamsStore(StoreBase):
         """Keep a snapshot instead of an older one of the same stream and key; one with a higher version stays.
 
         Raises:
+            ValueError: the key holds a NUL character.
             InvalidStreamName, StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
         check_stream_name(snapshot.stream)
+        _check_key(snapshot.key)
         await self.adapter.save_snapshot(snapshot)
 
     async def load_snapshot(self, stream: str, key: str) -> Snapshot | None:
@@ -123,6 +130,8 @@ class StreamsStore(StoreBase):
         Raises:
             StoreClosed, StorageFailed: see `page`.
         """
+        check_lookup(stream)
+        _check_key(key)
         return await self.adapter.load_snapshot(stream, key)
 
     async def delete_snapshots(self, stream: str, key: str | None = None) -> None:
@@ -131,4 +140,11 @@ class StreamsStore(StoreBase):
         Raises:
             StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
+        check_lookup(stream)
+        _check_key(key or "")
         await self.adapter.delete_snapshots(stream, key)
+
+
+def _check_key(key: str) -> None:
+    if NUL in key:
+        raise ValueError(f"the key of a snapshot holds a NUL character: {key!r}")

@@ -22,7 +22,7 @@ from headwater.store.reading import PAGE
 from headwater.store.subscription import EventSubscription
 from headwater.store.subscription_adapter import Checkpoint
 from headwater.store.subscription_info import SubscriptionInfo
-from headwater.store.subscription_options import PartitionKey, SubscriptionOptions
+from headwater.store.subscription_options import PartitionKey, SubscriptionOptions, check_name
 from headwater.store.subscription_owners import Entry, SubscriptionOwners
 from headwater.store.subscription_process import ProcessSubscription
 from headwater.store.subscription_start import Start, StartFrom, check_start, end_of, place_of
@@ -64,7 +64,7 @@ class SubscribingStore(FollowingStore):
             undecodable: `raise`, or `keep`: an event that can't be decoded then comes as `Undecoded`.
 
         Raises:
-            InvalidSubscription: it can't begin there.
+            InvalidSubscription: it can't begin there, or none can be called so.
             UnknownType, Undecodable: see `read_all`.
             StoreClosed, StorageFailed: see `follow`.
         """
@@ -215,8 +215,10 @@ class SubscribingStore(FollowingStore):
         """What is known of a named subscription; None when there is none.
 
         Raises:
+            InvalidSubscription: none can be called so.
             StoreClosed, StorageFailed: see `page`.
         """
+        check_name(name)
         kept = await self.adapter.subscriptions.find(name)
         return None if kept is None else await self._info(kept)
 
@@ -226,6 +228,8 @@ class SubscribingStore(FollowingStore):
         Raises:
             StoreClosed, StorageFailed: see `page`.
         """
+        if after:
+            check_name(after)
         while page := await self.adapter.subscriptions.list(after, PAGE):
             for kept in page:
                 yield await self._info(kept)
@@ -243,11 +247,12 @@ class SubscribingStore(FollowingStore):
                 begin at the new place.
 
         Raises:
-            InvalidSubscription: it can't begin there.
+            InvalidSubscription: it can't begin there, or none can be called so.
             SubscriptionNotFound: there is no such subscription.
             SubscriptionTaken: somebody consumes it, and `force` is false. Nothing was changed.
             StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
+        check_name(name)
         check_start(to)
         kept = await self.adapter.subscriptions.find(name)
         place = 0 if kept is None else await place_of(self, kept.stream, to)
@@ -263,9 +268,10 @@ class SubscribingStore(FollowingStore):
             force: also while somebody consumes it: the consumers get `SubscriptionLost`.
 
         Raises:
-            SubscriptionNotFound, SubscriptionTaken: see `reset_subscription`.
+            InvalidSubscription, SubscriptionNotFound, SubscriptionTaken: see `reset_subscription`.
             StoreClosed, StoreReadOnly, StorageFailed: see `append`.
         """
+        check_name(name)
         await self.adapter.subscriptions.delete(name, self._now(), force=force)
         self._subscriptions.lose(name)
 

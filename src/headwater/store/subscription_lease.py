@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from headwater.clock import Clock
-from headwater.errors import StoreError, SubscriptionTaken
+from headwater.errors import StoreError, StoreReadOnly, SubscriptionTaken
 from headwater.store.subscription_adapter import Checkpoint, Claim, SubscriptionAdapter
 
 _RETRY_SECONDS: Final = 1.0
@@ -79,7 +79,8 @@ class Lease:
         Raises:
             SubscriptionTaken: somebody else has had it all the time.
             InvalidSubscription: it reads another stream.
-            StoreClosed, StoreReadOnly, StorageFailed: like an append.
+            StoreReadOnly: the checkpoint can't be kept: this store was opened for reading only.
+            StoreClosed, StorageFailed: like an append.
         """
         patience = None if wait is None else clock.monotonic() + wait
         while True:
@@ -87,6 +88,12 @@ class Lease:
             claim = Claim(name, stream, start, _owner(), now, now + _microseconds(seconds))
             try:
                 kept = await _claim(adapter, claim)
+            except StoreReadOnly as error:
+                raise StoreReadOnly(
+                    f"subscription {name!r} keeps its checkpoint in the store, which was opened for reading only here: "
+                    "consume it where the store is open for writing (with SQLite that is one process; with PostgreSQL "
+                    "any), or use `subscribe(after=…)` and keep the position yourself"
+                ) from error
             except SubscriptionTaken as taken:
                 pause = min(_RETRY_SECONDS, max((taken.expires_at - now) / 1_000_000, 0.001))
                 if patience is not None:

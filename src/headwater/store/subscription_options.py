@@ -8,7 +8,7 @@ import msgspec
 
 from headwater.errors import InvalidSubscription
 from headwater.store.model import StoredEvent
-from headwater.store.naming import LONGEST
+from headwater.store.naming import LONGEST, NUL
 from headwater.store.query import EventQuery
 from headwater.store.reading import PAGE
 from headwater.store.subscription_limits import WINDOW, Limits
@@ -55,6 +55,10 @@ class SubscriptionOptions(msgspec.Struct, frozen=True, kw_only=True):
             InvalidSubscription: it can't.
         """
         check_name(self.name)
+        if self.stream is not None and NUL in self.stream:
+            raise InvalidSubscription(
+                f"subscription {self.name!r} reads a stream with a NUL character: {self.stream!r}"
+            )
         for option in ("max_unacknowledged", "max_consumers", "checkpoint_every"):
             value = getattr(self, option)
             if not isinstance(value, int) or value < 1:

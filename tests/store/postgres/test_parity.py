@@ -4,14 +4,15 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
+from headwater import Expected
 from headwater.store.memory import MemoryAdapter
 from headwater.store.postgres import transactions
 from headwater.store.postgres.adapter import PostgresAdapter
 from headwater.store.store import EventStore
 from headwater.testing.conformance.store import SteadyClock, codec
-from headwater.testing.conformance.store_model import HISTORIES, Player, Step
+from headwater.testing.conformance.store_model import HISTORIES, AppendStep, BurstStep, EventStep, Player, Step
 from tests.postgres_server import SHARED, wipe
 
 from .driving import Database
@@ -40,7 +41,18 @@ def _compare(url: str, steps: Sequence[Step]) -> None:
         assert one == other, step
 
 
+_ONE_ID = (EventStep("T", 1, 0, (), 0),)
+_REPEATED_BEHIND_ANOTHER = BurstStep(
+    (
+        AppendStep((("a", Expected.ANY, _ONE_ID),), None, 0, 0, idempotent=False, again=False),
+        AppendStep((("a", 0, _ONE_ID),), None, 0, 0, idempotent=True, again=False),
+    )
+)
+"""An append that asks whether it is in the log already, behind one of the same id that doesn't ask: they are one."""
+
+
 @pytest.mark.row("BS-02", "BS-03", "BS-05", "ES-02", "ES-06", "ES-09")
+@example(steps=[_REPEATED_BEHIND_ANOTHER])
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=HISTORIES)
 def test_memory_and_postgres_give_the_same_answers(postgres: str, steps: Sequence[Step]) -> None:

@@ -53,5 +53,5 @@ async def test_a_named_subscription_needs_a_store_that_writes(tmp_path: Path) ->
                 assert info is not None
                 assert info.owner is not None
                 assert [one.name async for one in reader.subscriptions()] == ["mailer"]
-                with pytest.raises(StoreReadOnly, match="for reading only"):
+                with pytest.raises(StoreReadOnly, match=r"with SQLite that is one process.*subscribe\(after="):
                     await reader.subscription("mailer").__aenter__()

@@ -7,18 +7,20 @@ import pytest
 from headwater import (
     Aggregate,
     Application,
+    Codec,
     Command,
     Committed,
     Event,
+    EventStore,
     Personal,
     Rejected,
     decide,
     evolve,
 )
-from headwater.errors import SubjectForgotten
+from headwater.errors import DefinitionError, SubjectForgotten
 from tests.store.driving import scenario
 
-from .people import MASTER
+from .people import MASTER, OTHER
 
 
 class Registered(Event, subject="customer"):
@@ -63,19 +65,33 @@ class Customer(Aggregate, identity="customer"):
         self.names = (*self.names, event.name)
 
 
+class Remembered(Customer, identity="customer", category="customer", snapshot_every=2): ...
+
+
+def test_no_snapshot_holds_what_is_encrypted_in_the_events() -> None:
+    with pytest.raises(DefinitionError, match="Remembered takes snapshots, but Registered has personal fields"):
+        Application("shop", store="memory://", aggregates=[Remembered])
+
+
 @pytest.mark.row("BS-07")
+@pytest.mark.parametrize("source", ["environment", "parameter"])
 @scenario
-async def test_an_aggregate_is_remembered_and_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HEADWATER_MASTER_KEY", MASTER)
+async def test_an_aggregate_is_remembered_and_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setenv("HEADWATER_MASTER_KEY", MASTER if source == "environment" else OTHER)
+    key = None if source == "environment" else MASTER
 
     def application() -> Application:
-        return Application("shop", store=f"sqlite:///{tmp_path / 'shop.db'}", aggregates=[Customer])
+        return Application("shop", store=f"sqlite:///{tmp_path / 'shop.db'}", aggregates=[Customer], master_key=key)
 
     async with application() as shop:
         commands = [Register(f"c-{n}", "Ann") for n in range(20)] + [Rename(f"c-{n}", "Bea") for n in range(20)]
         outcomes = [outcome async for outcome in shop.dispatch_all(commands)]
         assert all(isinstance(outcome.result, Committed) for outcome in outcomes)
     assert b"Ann" not in (tmp_path / "shop.db").read_bytes()
+    async with await EventStore.open(f"sqlite:///{tmp_path / 'shop.db'}", Codec(), master_key=MASTER) as store:
+        await store.rewrap_keys()  # would not, if another master key had been used
     async with application() as shop:
         assert (await shop.state(Customer, "c-3")).names == ("Ann", "Bea")
         await shop.store.forget("c-3")

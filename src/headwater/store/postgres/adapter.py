@@ -261,10 +261,11 @@ class PostgresAdapter:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _queue(self, work: Work) -> None:
-        self._require_writable()
-        self._require_open()
-        assert self._writer is not None  # noqa: S101 - it is writable
-        self._writer.submit(work)
+        if self._writer is None or self._closing is not None:
+            self._require_writable()
+            self._require_open()
+        else:
+            self._writer.submit(work)
 
     def _require_writable(self) -> None:
         if self._writer is None:

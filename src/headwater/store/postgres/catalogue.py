@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Final, NamedTuple
 
 import msgspec
 
-from headwater.store.chain import GENESIS
+from headwater.store.chain import GENESIS, tags_text
+
+_REMEMBERED_TAGS: Final = 10_000
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -57,15 +60,19 @@ class Catalogue:
 
     Args:
         limit: how many streams to remember.
+
+    Attributes:
+        tags_text: see `chain.tags_text`; the texts of 10,000 sets of tags are remembered, which hold always.
     """
 
-    __slots__ = ("_limit", "head", "streams", "types")
+    __slots__ = ("_limit", "head", "streams", "tags_text", "types")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self.head = Head()
         self.streams: dict[str, StreamState] = {}
         self.types: dict[tuple[str, int], int] = {}
+        self.tags_text: Callable[[tuple[str, ...]], str | None] = lru_cache(_REMEMBERED_TAGS)(tags_text)
 
     def forget(self) -> None:
         """The log may have been written to by somebody else, or not by us when we think so."""

@@ -16,6 +16,8 @@ _CLEANUP: Final = 5.0
 
 # What is looked up by an index stays looked up by an index, however small the table was when the plan was made.
 _BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+# The writer's statements are few and of many parts: planning one anew for its values takes longer than the rest of it.
+_PLANNED_ONCE: Final = {"plan_cache_mode": "force_generic_plan"}
 _WAIT_FOR_DISK: Final = """
 SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
 """
@@ -54,14 +56,25 @@ class Dialer:
         self._read_only: Final = read_only
 
     async def dial(self) -> Connection:
-        """A connection for reading and writing.
+        """A connection for reading, and for what is written besides the log.
 
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: there is none to be had.
         """
+        return await self._dial({})
+
+    async def dial_writer(self) -> Connection:
+        """A connection for writing the log.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: there is none to be had.
+        """
+        return await self._dial(_PLANNED_ONCE)
+
+    async def _dial(self, settings: dict[str, str]) -> Connection:
         if self.address.pooled:
             return await self._connect({})
-        connection = await self._connect(self._settings() | _BY_INDEX)
+        connection = await self._connect(self._settings() | _BY_INDEX | settings)
         if self.durability == "full":
             try:
                 await connection.execute(_WAIT_FOR_DISK)

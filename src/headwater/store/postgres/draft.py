@@ -9,7 +9,7 @@ import msgspec
 
 from headwater.errors import ConditionFailed, PipelineBroken, StoreError
 from headwater.store.adapter import Append, AppendPart
-from headwater.store.chain import next_hash, tags_text
+from headwater.store.chain import next_hash
 from headwater.store.expectation import unmet
 from headwater.store.model import Appended
 from headwater.store.pending import Pending
@@ -36,8 +36,9 @@ WITH moved AS (
 ), new_events AS (
     INSERT INTO {s}.events (position, stream, version, type, id, recorded_at, causation, correlation,
                             data, metadata, tags, remaining, hash)
-    SELECT $14 + number, stream, version, type, id, coalesce(recorded_at, $4), causation, correlation,
-           data, metadata, tags, coalesce(remaining, 0), hash
+    SELECT $14 + number, coalesce(stream, $27), version, coalesce(type, $28), id, coalesce(recorded_at, $4),
+           coalesce(causation, $29), coalesce(correlation, $30), data, coalesce(metadata, $31), coalesce(tags, $32),
+           coalesce(remaining, $33), hash
     FROM moved, unnest($15::bigint[], $16::bigint[], $17::integer[], $18::uuid[], $19::uuid[], $20::uuid[],
                        $21::text[], $22::text[], $23::text[], $24::bigint[], $25::bytea[], $26::bigint[])
         WITH ORDINALITY AS new (stream, version, type, id, causation, correlation, data, metadata, tags, remaining,
@@ -47,12 +48,13 @@ SELECT count(*) FROM moved
 """
 """Adds a chunk's rows if the log is at a revision, or nothing at all. Gives 1 or 0.
 
-The events' columns may be shorter than the others, even empty, where what is left out is NULL, 0 for `remaining`, or
-the head's time for `recorded_at`.
+A column in which all events agree is empty; what they agree in stands behind the columns, and for `recorded_at` it is
+the head's time.
 """
 
 # Of an event: stream, version, type, id, causation, correlation, data, metadata, tags, remaining, hash, recorded_at.
 Row = tuple[int, int, int, bytes, bytes | None, bytes | None, str, str | None, str | None, int, bytes, int]
+_OFTEN_EQUAL: Final = (0, 2, 4, 5, 7, 8, 9)  # stream, type, causation, correlation, metadata, tags, remaining
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -91,11 +93,17 @@ class Chunk(msgspec.Struct, frozen=True):
             *self._columns(),
         ]
 
-    def _columns(self) -> list[Sequence[object]]:
+    def _columns(self) -> list[object]:
         columns: list[Sequence[object]] = list(zip(*self.rows, strict=True)) if self.rows else [()] * 12
-        times = columns.pop()
-        several = times and times[0] != self.head.recorded_at  # they never fall, and the head's is the last one's
-        return [*(column if any(column) else () for column in columns), times if several else ()]
+        common = []
+        for number in _OFTEN_EQUAL:  # what needn't be sent for each event is worth a look
+            column = columns[number]
+            equal = bool(column) and column.count(column[0]) == len(column)
+            common.append(column[0] if equal else None)
+            columns[number] = () if equal else column
+        if columns[-1] and columns[-1][0] == self.head.recorded_at:  # they never fall, and the head's is the last one's
+            columns[-1] = ()
+        return [*columns, *common]
 
 
 class Draft:
@@ -143,7 +151,7 @@ class Draft:
         self._streams_count = head.streams
         self._types: dict[tuple[str, int], int] = {}
         self._pending = Pending() if facts.conflicts else None
-        self._repetitions = Repetitions(facts.repetitions)
+        self._repetitions = None if facts.repetitions is None else Repetitions(facts.repetitions)
         self._chunk = Chunk(head.revision, head, [], [], [], [])
         self._chunks: list[Chunk] = []
         self._characters = 0
@@ -193,7 +201,9 @@ class Draft:
     def _answered_already(self, append: Append) -> Appended | StoreError | None:
         if append.follows is not None and append.follows.failed:
             return PipelineBroken(f"an append to {append.stream!r} failed, and this one was decided upon it")
-        return self._repetitions.first_result(append) if append.idempotent else None
+        if append.idempotent and self._repetitions is not None:
+            return self._repetitions.first_result(append)
+        return None
 
     def _refusal(self, append: Append) -> StoreError | None:
         for part in append.parts:
@@ -223,7 +233,7 @@ class Draft:
         for part in append.parts:
             left -= len(part.events)
             done.append(self._lay_out_part(part, append, left))
-        if append.idempotent:
+        if self._repetitions is not None:  # this one may be asked for again, even if it asks for none itself
             self._repetitions.add(append, done, self._recorded_at)
         return Appended.together(done)
 
@@ -234,14 +244,14 @@ class Draft:
         metadata = None if context.metadata is None else context.metadata.decode()
         state = self._ensure_stream(name)
         stream, version = state.id, state.version
-        known, pending = self._catalogue.types, self._pending
+        known, text_of, pending = self._catalogue.types, self._catalogue.tags_text, self._pending
         remaining = left + len(part.events)
         for event in part.events:
             position = self._position = self._position + 1
             version += 1
             remaining -= 1
             kind, schema, id_, data = event.type, event.schema, event.id, event.data.decode()
-            tags = tags_text(event.tags) if event.tags else None
+            tags = text_of(event.tags)
             context_fields = (causation, correlation, data, metadata, tags, remaining)
             self._hash = next_hash(
                 self._hash, (position, name, version, kind, schema, id_, recorded_at, *context_fields)

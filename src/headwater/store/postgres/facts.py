@@ -121,12 +121,12 @@ class Facts(msgspec.Struct, frozen=True):
     Attributes:
         streams: those of the streams that exist.
         conflicts: for each append that has a condition the lowest position in the log that it excludes.
-        repetitions: the events of the log that have one of the ids.
+        repetitions: the events of the log that have one of the ids; None if there was no such question.
     """
 
     streams: Mapping[str, StreamState] = {}
     conflicts: Mapping[Append, int | None] = {}
-    repetitions: tuple[Repetition, ...] = ()
+    repetitions: tuple[Repetition, ...] | None = None
 
 
 async def ask(connection: Connection, sql: str, question: Question, catalogue: Catalogue) -> Facts:
@@ -160,7 +160,7 @@ async def ask(connection: Connection, sql: str, question: Question, catalogue: C
     return Facts(
         {name: StreamState(*state) for name, *state in streams},
         dict(zip(question.conditional, found, strict=True)),
-        tuple(_repetition(*one) for one in repeated),
+        tuple(_repetition(*one) for one in repeated) if question.ids else None,
     )
 
 

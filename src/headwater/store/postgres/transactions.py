@@ -69,7 +69,7 @@ class Transactions:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: there is none to be had.
         """
         if self._connection is None or self._connection.is_closed():
-            self._connection = await self._dialer.dial()
+            self._connection = await self._dialer.dial_writer()
             self._catalogue.forget()
         return self._connection
 
@@ -201,12 +201,14 @@ class Transactions:
         if len(draft.chunks()) > 1:
             return None
         self._in_flight = InFlight(draft.revision, draft, outcomes)
-        sending = asyncio.ensure_future(self._send(connection, draft))
         if appends := following():
+            sending = asyncio.ensure_future(self._send(connection, draft))
             await asyncio.sleep(0)  # it is handed to the event loop,
             await asyncio.sleep(0)  # and goes out
             self._prepare(draft, appends)
-        self._alone = await sending
+            self._alone = await sending
+        else:
+            self._alone = await self._send(connection, draft)
         if not self._alone:
             return None
         self._adopt(draft)

@@ -103,7 +103,8 @@ class Writer:
         if len(self._queue) >= self._queue_limit:
             raise StoreOverloaded(f"{self._location}: {self._queue_limit:,} appends wait already, as many as may")
         self._queue.append(work)
-        self._waiting.set()
+        if not self._waiting.is_set():
+            self._waiting.set()
 
     @property
     def has_room(self) -> bool:

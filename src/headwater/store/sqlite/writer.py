@@ -18,6 +18,7 @@ from headwater.store.sqlite import page
 from headwater.store.sqlite.catalogue import Catalogue
 from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.failure import STORAGE, append_failure, storage_failure
+from headwater.store.sqlite.room import LogRoom
 from headwater.store.sqlite.task import Task
 
 _GROUP_EVENTS: Final = 10_000
@@ -87,6 +88,7 @@ class Writer:
         self._catalogue = Catalogue(connection, _REMEMBERED_STREAMS)
         self._chain = page.chain_head(connection)
         self._recorded_at = _last_time(connection)
+        self._room = LogRoom(path, connection)
         self.steps = 0  # rises while the thread gets on; see `courtesy`
         self.statistics = Statistics(0, 0, 0, 0)
         self._thread: threading.Thread | None = None
@@ -187,6 +189,7 @@ class Writer:
             self.steps += 1
             connection.execute("BEGIN IMMEDIATE")
             self.steps += 1
+            self._room.keep()
             self._refresh()
             draft = Draft(connection, self._catalogue, self._chain, self._recorded_at, self._clock.wall() // 1_000)
             draft.load(
