@@ -15,6 +15,7 @@ from headwater.cqrs.query import Query
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
+from headwater.runtime.process import current
 from headwater.runtime.reply import Deferred
 from headwater.store.model import Recorded, StoredEvent
 from headwater.store.store import EventStore
@@ -69,9 +70,21 @@ class ViewProcess(GenServer):
         self._projection.go_live(broadcast)
         self._wake()
 
-    async def follow(self) -> None:
+    def follow(self) -> None:
         """Follow the next page of the log, and come back for the one after it."""
         self._woken = False
+        page = self._store.recent_all(self._position, PAGE)
+        if page is None:
+            self.then(ViewProcess.catch_up)
+            return
+        token = current.set(self.pid.process)  # a task that a projection begins comes from here
+        self._apply(page)
+        current.reset(token)
+        if len(page) == PAGE:  # what comes behind a shorter one, wakes
+            self._wake()
+
+    async def catch_up(self) -> None:
+        """The same when the page isn't in memory."""
         if await self._follow_page():
             self._wake()
 

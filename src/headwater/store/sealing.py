@@ -109,8 +109,7 @@ class SealingQueue:
         except HeadwaterError as error:
             append.failed = True  # before anything that follows it is looked at
             append.follows = None
-            if not append.answer.done():
-                append.answer.set_exception(error)
+            append.resolve(error)
 
     async def _submit_with_room(self, append: Append) -> None:
         while True:
