@@ -37,7 +37,7 @@ _IDENTIFIED: Final = Options(identified=True)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What the caller of `dispatch` wants besides.
 
     Attributes:

@@ -37,7 +37,7 @@ def settle(answer: asyncio.Future[Any], outcome: object) -> None:
         answer.set_result(outcome)
 
 
-class AppendPart(msgspec.Struct, frozen=True):
+class AppendPart(msgspec.Struct, frozen=True, gc=False):
     """What an append adds to one stream.
 
     Attributes:

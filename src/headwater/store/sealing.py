@@ -46,6 +46,9 @@ class SealingQueue:
             MasterKeyMissing, CodecError: it can't be sealed. Nothing was queued.
             StoreClosed, StoreReadOnly, StoreOverloaded: like the backend.
         """
+        if not (self._vault.needed or self._waiting):
+            self._adapter.submit(append)  # most applications have nothing personal
+            return
         subjects = self._vault.subjects(append.parts)
         if not self._waiting:
             ciphers = self._vault.remembered(subjects)

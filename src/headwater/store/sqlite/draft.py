@@ -197,6 +197,14 @@ class Draft:
 
     def _refusal(self, append: Append) -> StoreError | None:
         for part in append.parts:
+            state = self._streams.get(part.stream) or self._catalogue.streams.get(part.stream)
+            if (
+                state is not None
+                and state.version == part.expected
+                and state.version >= state.first
+                and not state.tombstoned
+            ):
+                continue  # as it nearly always is
             error = self.check(part.stream, part.expected)
             if error is not None:
                 return error
@@ -209,12 +217,14 @@ class Draft:
 
     def _lay_out(self, append: Append) -> Appended:
         self.recorded_at = max(self.recorded_at, self._now if append.recorded_at is None else append.recorded_at)
+        self.changed = self._unnoted = True
+        if len(append.parts) == 1 and self._repetitions is None:
+            return self._lay_out_part(append.parts[0], append, 0)
         left = append.count
         done = []
         for part in append.parts:
             left -= len(part.events)
             done.append(self._lay_out_part(part, append, left))
-        self.changed = self._unnoted = True
         if self._repetitions is not None:
             self._repetitions.add(append, done, self.recorded_at)
         return Appended.together(done)
