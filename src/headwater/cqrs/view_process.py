@@ -9,7 +9,6 @@ from typing import Final
 
 import msgspec
 
-from headwater.codec import TypeName
 from headwater.cqrs.projection import Broadcast, Projection
 from headwater.cqrs.query import Query
 from headwater.errors import ApplicationError, ViewFailed
@@ -151,7 +150,7 @@ class ViewProcess(GenServer):
         decode, follow, types = self._store.decode, self._projection.follow, self._types
         for stored in page:
             try:
-                if TypeName(stored.type, stored.schema) in types:
+                if (stored.type, stored.schema) in types:  # equal to the `TypeName`, and cheaper
                     follow(Recorded(decode(stored), stored))
             except Exception as error:  # noqa: BLE001 - whatever it is, only this view stops
                 self._stop_at(stored, error)

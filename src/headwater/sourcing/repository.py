@@ -80,9 +80,8 @@ class Repository:
         return Loaded(aggregate, Version(version), Position(position), loaded.snapshot)
 
     def _fold(self, aggregate: Aggregate, page: Sequence[StoredEvent]) -> None:
-        decode, apply = self._store.decode, aggregate.apply
-        for stored in page:
-            event = decode(stored)
+        apply = aggregate.apply
+        for stored, event in zip(page, self._store.decode_all(page), strict=True):
             try:
                 apply(event)
             except Exception as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from headwater.codec import Codec, TypeName
@@ -56,6 +56,18 @@ class EventDecoder:
             raise _placed(stored, error) from error
         self._decoders[kind] = self._codec.decoder(name)
         return event
+
+    def decode_all(self, page: Sequence[StoredEvent]) -> list[object]:
+        """The events themselves, for those who read many.
+
+        Raises:
+            UnknownType, Undecodable: see `decode`; the first one that can't be decoded is told.
+        """
+        decoders = self._decoders
+        try:
+            return [decoders[stored.type, stored.schema](stored.data) for stored in page]
+        except Exception:  # noqa: BLE001 - told by `decode`, as it should be
+            return [self.decode(stored) for stored in page]
 
     def recorded(self, page: Iterable[StoredEvent]) -> Iterator[Recorded]:
         """The events with all that the log knows about them.
