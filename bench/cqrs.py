@@ -2,7 +2,8 @@
 
 The application is what a user has: typed commands and events, a view that follows the log, the hash chain. A command is
 answered when its event is on the disk. The peer has no clients of its own that could share a commit: it is given the
-better of one thread and eight.
+better of one thread and eight. Both run with a write-ahead log and `synchronous=FULL`, an fsync for each commit, and
+store the same fields. The peer has no view to feed: on SQLite it can't be subscribed to.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ RUNS = 3
 ACCOUNTS = 50
 CLIENTS = 500
 HISTORY = 10_000
+BACKLOG = 100_000
 
 Times = list[float]
 Work = Callable[[Application], Awaitable[tuple[float, Times]]]
@@ -96,8 +98,10 @@ def run() -> list[Result]:
         here = Path(folder)
         return [
             _dispatch(here, "dispatch_1", _one_client, peer.get("command_1")),
+            _dispatch(here, "dispatch_50", _fifty_clients, best),
             _dispatch(here, "dispatch_500", _many_clients, best),
             _dispatch(here, "dispatch_hot", _hot, None),
+            _catchup(here),
         ]
 
 
@@ -142,6 +146,10 @@ async def _one_client(bank: Application) -> tuple[float, Times]:
     return len(times) / (time.perf_counter() - started), times
 
 
+async def _fifty_clients(bank: Application) -> tuple[float, Times]:
+    return await _together(bank, [[f"a-{number}"] * 300 for number in range(ACCOUNTS)])
+
+
 async def _many_clients(bank: Application) -> tuple[float, Times]:
     return await _together(bank, [[f"a-{number}"] * 100 for number in range(CLIENTS)])
 
@@ -165,6 +173,31 @@ async def _client(bank: Application, accounts: list[str]) -> Times:
         await bank.dispatch(Deposit(account, 1))
         times.append(time.perf_counter() - started)
     return times
+
+
+# --- a view that is built anew ---------------------------------------------------------------------------------------
+
+
+def _catchup(folder: Path) -> Result:
+    path = folder / "catchup.db"
+    uvloop.run(_fill(path))
+    ours = statistics.median(uvloop.run(_caught_up(path)) for _ in range(RUNS))
+    return Result("cqrs.catchup_table", None, ours, None, "events/s", None, "full")
+
+
+async def _fill(path: Path) -> None:
+    async with _bank(path) as bank:
+        for start in range(0, BACKLOG, 1_000):
+            await bank.store.append(f"account-{start % 50_000}", [Deposited(1)] * 1_000)
+
+
+async def _caught_up(path: Path) -> float:
+    bank = _bank(path)
+    started = time.perf_counter()
+    async with bank:  # entered when the view is at the head
+        seconds = time.perf_counter() - started
+        assert await bank.query(BalanceOf("0")) == BACKLOG // ACCOUNTS
+    return BACKLOG / seconds
 
 
 # --- reading an aggregate -------------------------------------------------------------------------------------------

@@ -313,10 +313,13 @@ class Application:
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
-        keep_state = isinstance(returning, type | Decider)
-        if isinstance(returning, type | Decider):
+        keep_state = False
+        if returning is None:
+            pass  # most commands
+        elif isinstance(returning, type | Decider):
+            keep_state = True
             self._commands.check(command, kind_of(returning))
-        elif returning is not None:
+        else:
             check_part(returning)
         terms = Terms(timeout, attempts, tuple(wait_for), keep_state)
         envelope = Envelope(command, metadata, id, correlation, because)

@@ -59,9 +59,9 @@ class Saboteur:
         append = store._prepare(stream, events, **keywords)  # type: ignore[arg-type]  # passed through
         append.failed = True
         if behind is None:
-            asyncio.get_running_loop().call_later(0.001, append.answer.set_exception, StorageFull("full"))
+            asyncio.get_running_loop().call_later(0.001, append.resolve, StorageFull("full"))
         else:
-            behind.answer.add_done_callback(lambda _: append.answer.set_exception(StorageFull("full")))
+            behind.answer.add_done_callback(lambda _: append.resolve(StorageFull("full")))
         return append
 
 

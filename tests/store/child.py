@@ -33,6 +33,31 @@ async def append_for_ever(path: str, clients: str) -> None:
     await asyncio.gather(*(client(number) for number in range(int(clients))))
 
 
+async def follow_for_ever(path: str, clients: str) -> None:
+    """Append from many clients, and print position and identifier of each event that a reader close by gets to see."""
+    store = await _open(path)
+    position = int(await store.head())
+    woken = asyncio.Event()
+    store.watch(woken.set)
+    print("open", flush=True)
+
+    async def client(number: int) -> None:
+        while True:
+            await store.append(f"s-{number % 7}", [Deposited(number)] * (1 + number % 3))
+
+    clients_at_work = [asyncio.create_task(client(number)) for number in range(int(clients))]
+    while clients_at_work:
+        woken.clear()
+        page = store.recent_all(position)
+        for event in page or ():
+            sys.stdout.write(f"{event.position} {event.id.hex}\n")
+            position = event.position
+        sys.stdout.flush()
+        if page is None:
+            position = int(await store.head()) if position == 0 else position
+            await woken.wait()
+
+
 async def hold(path: str) -> None:
     """Open for writing, and hold the store until a line comes."""
     async with await _open(path) as store:
@@ -74,6 +99,8 @@ if __name__ == "__main__":
     match command:
         case "append":
             asyncio.run(append_for_ever(path, *arguments))
+        case "follow":
+            asyncio.run(follow_for_ever(path, *arguments))
         case "hold":
             asyncio.run(hold(path))
         case "demand":

@@ -219,7 +219,7 @@ class AggregateProcess(GenServer):
         append = self._store.submit(
             self._stream, events, expected=self._version, context=decision.context, follows=self._last, ids=ids
         )
-        append.answer.add_done_callback(self._answered)
+        append.tell(self._settle)
         decision.append = self._last = append
         self._version += len(events)
 
@@ -295,10 +295,6 @@ class AggregateProcess(GenServer):
             self._identified.pop(decision.identifier, None)
 
     # --- answering -------------------------------------------------------------------------------------------
-
-    def _answered(self, answer: asyncio.Future[Appended]) -> None:
-        answer.exception()  # looked at in its turn; here it only counts as seen
-        self._settle()
 
     def _settle(self) -> None:
         """Answer, in order, all decisions that can be answered."""

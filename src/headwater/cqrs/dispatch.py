@@ -19,6 +19,7 @@ from headwater.cqrs.follower import Follower, FollowerProcess
 from headwater.cqrs.live_aggregates import LiveAggregates
 from headwater.cqrs.middleware import Middleware, Passage
 from headwater.cqrs.model_decisions import ModelDecisions
+from headwater.cqrs.patience import Patience
 from headwater.cqrs.router import CommandRouter
 from headwater.errors import CodecError, ConsistencyTimeout, DeadlineExceeded, HeadwaterError
 from headwater.runtime.pid import Pid
@@ -34,7 +35,7 @@ _IDENTIFIED: Final = Options(identified=True)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class Terms(msgspec.Struct, frozen=True):
+class Terms(msgspec.Struct, frozen=True, gc=False):
     """What the caller of `dispatch` wants besides.
 
     Attributes:
@@ -91,6 +92,7 @@ class Dispatcher:
         self._telemetry = telemetry
         self._middleware = middleware
         self._view = view
+        self._patience = Patience(clock)
 
     @property
     def live(self) -> int:
@@ -99,17 +101,10 @@ class Dispatcher:
 
     async def dispatch(self, envelope: Envelope, terms: Terms) -> Committed:
         """Have a command decided, and wait until its events are durable. See `Application.dispatch`."""
-        command = envelope.command
-        with self._telemetry.span(DISPATCH, command=type(command).__qualname__) as span:
-            pid = None
-            if not (self._middleware or terms.wait_for or self._router.model(command)):
-                pid = self._aggregates.find(self._router.route(command))
-            if pid is None:
-                committed = await self._dispatch_in_steps(envelope, terms)
-            else:  # what most commands need, without the steps that they don't
-                committed = await pid.within(terms.timeout).call(
-                    AggregateProcess.execute, command, self._context(envelope), _options(envelope, terms)
-                )
+        if not self._telemetry.listening:
+            return await self._dispatch(envelope, terms)
+        with self._telemetry.span(DISPATCH, command=type(envelope.command).__qualname__) as span:
+            committed = await self._dispatch(envelope, terms)
             span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
             return committed
 
@@ -133,6 +128,24 @@ class Dispatcher:
         return None if pid is None else (await pid.call(AggregateProcess.inspect))[0]
 
     # --- one command ---------------------------------------------------------------------------------------------
+
+    async def _dispatch(self, envelope: Envelope, terms: Terms) -> Committed:
+        command = envelope.command
+        if self._middleware or terms.wait_for or self._router.model(command):
+            return await self._dispatch_in_steps(envelope, terms)
+        self._patience.check(terms.timeout)
+        pid = self._aggregates.find(self._router.route(command))
+        if pid is None:
+            return await self._dispatch_in_steps(envelope, terms)
+        # What most commands need, without the steps that they don't.
+        answer = pid.begin(AggregateProcess.execute, command, self._context(envelope), _options(envelope, terms))
+        try:
+            if terms.timeout is not None and not answer.done():
+                self._patience.begin(answer, terms.timeout, pid)
+            return await answer
+        finally:
+            self._patience.end(answer, terms.timeout)
+            del answer  # an error's traceback refers to this frame, and the future to the error: no cycle, please
 
     async def _dispatch_in_steps(self, envelope: Envelope, terms: Terms) -> Committed:
         views = [self._view(view) for view in terms.wait_for]
@@ -183,7 +196,7 @@ class Dispatcher:
         return self._aggregates.find(key) or await self._aggregates.start(key)
 
     def _context(self, envelope: Envelope) -> Context:
-        causation = (envelope.id.int if envelope.id else self._ids.next_int()).to_bytes(16)
+        causation = envelope.id.bytes if envelope.id else self._ids.next_bytes()
         correlation, metadata = envelope.correlation, envelope.metadata
         if envelope.because is not None:
             correlation = correlation or envelope.because.correlation

@@ -19,6 +19,7 @@ from headwater.cqrs.view_build import LOOK, TURN, ViewBuild, view_failed
 from headwater.cqrs.view_status import ViewStatus
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
+from headwater.runtime.process import current
 from headwater.runtime.reply import Deferred
 from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
@@ -77,9 +78,23 @@ class ViewProcess(FollowerProcess):
         self._projection.go_live(broadcast)
         self._wake()
 
-    async def follow(self) -> None:
+    def follow(self) -> None:
         """Follow the next page of the log, and come back for the one after it."""
         self._woken = False
+        if self._failure is not None:
+            return
+        page = self._store.recent_all(self._position, PAGE)
+        if page is None:
+            self.then(ViewProcess.catch_up)
+            return
+        token = current.set(self.pid.process)  # a task that a projection begins comes from here
+        self._apply(page)
+        current.reset(token)
+        if page and (len(page) == PAGE or page[-1].position > self._position):  # what comes behind a shorter one, wakes
+            self._wake()
+
+    async def catch_up(self) -> None:
+        """The same when the page isn't in memory."""
         if self._failure is None and await self._follow_page():
             self._wake()
 

@@ -144,7 +144,10 @@ class Pid(Generic[ServerT_co]):
             ProcessDown, UnknownMethod, MailboxFull, CallingSelf: as `call` does; at once, where it is known at once.
         """
         process = self._process
-        handler = process.handlers.find(method)
+        try:
+            handler = process.handlers.known[method]
+        except KeyError:
+            handler = process.handlers.find(method)
         if process.state != IDLE or not handler.is_sync or not process.node.inline_turns:
             return cast("asyncio.Future[Answer]", self._request(handler, arguments, keywords))
         process.node.inline_turns -= 1
@@ -160,7 +163,10 @@ class Pid(Generic[ServerT_co]):
             if process.alive:  # its `terminate` is async
                 return cast("asyncio.Future[Answer]", failed)
             raise failed.exception() or process.down() from error
-        process.settle()
+        if process.asked or process.mailbox:
+            process.settle()
+        else:
+            process.state = IDLE
         future: asyncio.Future[Answer] = process.node.loop.create_future()
         cast("Deferred[Answer]", deferred).attach(future)
         return future

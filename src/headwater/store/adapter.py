@@ -9,11 +9,13 @@ It may raise, besides `InternalError`: `WrongExpectedVersion`, `ConditionFailed`
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
+from headwater.errors import HeadwaterError
 from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.key_adapter import KeyAdapter
 from headwater.store.model import Appended, Context, ExpectedVersion, NewEvent
@@ -22,8 +24,20 @@ from headwater.store.query import AppendCondition
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
 from headwater.store.subscription_adapter import SubscriptionAdapter
 
+_log: Final = logging.getLogger("headwater.store")
 
-class AppendPart(msgspec.Struct, frozen=True):
+
+def settle(answer: asyncio.Future[Any], outcome: object) -> None:
+    """Let a future have an outcome, or raise it if it is an error; unless whoever waits has given up."""
+    if answer.done():
+        return
+    if isinstance(outcome, HeadwaterError):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)
+
+
+class AppendPart(msgspec.Struct, frozen=True, gc=False):
     """What an append adds to one stream.
 
     Attributes:
@@ -54,7 +68,7 @@ class Append:
             from which they are imported; None for the time at which they are appended.
     """
 
-    __slots__ = ("answer", "condition", "context", "failed", "follows", "idempotent", "parts", "recorded_at")
+    __slots__ = ("_told", "answer", "condition", "context", "failed", "follows", "idempotent", "parts", "recorded_at")
 
     def __init__(
         self,
@@ -75,6 +89,28 @@ class Append:
         self.idempotent = idempotent
         self.recorded_at = recorded_at
         self.failed = False
+        self._told: Callable[[], None] | None = None
+
+    def tell(self, callback: Callable[[], None]) -> None:
+        """Call back, on the event loop, when the append is answered: in the same turn, if it isn't yet.
+
+        One callback an append. For those who have many appends under way: a callback of the future would cost the event
+        loop a turn for each of them.
+        """
+        if self.answer.done():
+            self.answer.add_done_callback(lambda _: callback())
+        else:
+            self._told = callback
+
+    def resolve(self, outcome: object) -> None:
+        """Answer it, unless its caller was cancelled: with an `Appended`, or an error. For backends."""
+        settle(self.answer, outcome)
+        told, self._told = self._told, None
+        if told is not None:
+            try:
+                told()
+            except Exception:  # noqa: BLE001 - those that are answered behind it haven't done anything wrong
+                _log.exception("a callback of an append to %r raised", self.stream)
 
     @property
     def stream(self) -> str:
@@ -156,6 +192,14 @@ class LogAdapter(Protocol):
 
     async def read(self, selection: Selection, limit: int) -> Page:
         """The next events of a selection, `limit` of them or all that there are; one snapshot."""
+
+    def recent(self, selection: Selection, limit: int) -> Page | None:
+        """What `read` would give, if the backend has it in memory; None if it hasn't, or the store is closed.
+
+        A shortcut for readers who follow the head. It may be a little behind the storage, but never behind what `read`
+        or `head` have given, nor behind an append that was answered; and there is at least one event above
+        `selection.after`, though perhaps none that the selection means.
+        """
 
     async def head(self) -> int:
         """The highest position that a reader sees now; 0 for an empty log."""

@@ -54,14 +54,13 @@ class EventEncoder:
             raise ValueError(f"an append to {stream!r} needs at least one event")
         if ids is not None and len(ids) != len(events):
             raise ValueError(f"{len(events)} events need as many ids, not {len(ids)}")
-        encode, tagger_of = self._codec.encode, self._codec.types.tagger_of
-        new_id = self._ids.next_int
-        encoded = []
-        for index, event in enumerate(events):
+        encode, tagger_of, new_id = self._codec.encode, self._codec.types.tagger_of, self._ids.next_bytes
+        encoded: list[NewEvent] = []
+        for event in events:
             (name, schema), data = encode(event)
             tagger = tagger_of(type(event))
             own = tags if tagger is None else self._checked((*tags, *tagger(event)))
-            event_id = new_id().to_bytes(16) if ids is None else ids[index].bytes
+            event_id = new_id() if ids is None else ids[len(encoded)].bytes
             encoded.append(NewEvent(name, schema, data, event_id, own))
         return encoded
 

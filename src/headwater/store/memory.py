@@ -68,11 +68,9 @@ class MemoryAdapter:
         self._require_open()
         outcome = MemoryAppend(self._log, append).run(self._clock.wall() // 1_000)
         append.follows = None
-        if isinstance(outcome, StoreError):
-            append.failed = True
-            append.answer.set_exception(outcome)
-        else:
-            append.answer.set_result(outcome)
+        append.failed = isinstance(outcome, StoreError)
+        append.resolve(outcome)
+        if not append.failed:
             self._ring()
 
     async def room(self) -> None:
@@ -83,6 +81,10 @@ class MemoryAdapter:
         self._require_open()
         await asyncio.sleep(0)  # as with any other backend, others get on while somebody reads
         return Page(self._log.select(selection, limit), len(self._log.events))
+
+    def recent(self, selection: Selection, limit: int) -> Page | None:
+        """Everything is in memory, and no way is shorter than `read`."""
+        return None
 
     async def head(self) -> int:
         """The highest position."""

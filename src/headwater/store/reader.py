@@ -13,6 +13,7 @@ from headwater.clock import microseconds
 from headwater.codec import NamedType
 from headwater.store.base import StoreBase
 from headwater.store.decoding import OnUndecodable, Unfold
+from headwater.store.envelope import MARK
 from headwater.store.model import Recorded, StoredEvent, Undecoded
 from headwater.store.page import Page, Selection
 from headwater.store.query import EventQuery
@@ -140,9 +141,23 @@ class ReadingStore(StoreBase):
             StorageFailed: the storage could not be read.
         """
         with self.telemetry.span(READ, stream=selection.stream, after=selection.after, limit=limit) as span:
-            page = await self._opened(await self.adapter.read(selection, limit))
+            found = self.adapter.recent(selection, limit) or await self.adapter.read(selection, limit)
+            page = await self._opened(found)
             span.set(events=len(page.events))
             return page
+
+    def recent_all(self, after: int, limit: int = PAGE) -> list[StoredEvent] | None:
+        """What `page_all` would give, at once, if it is in memory; None if it isn't, or must be waited for.
+
+        For those who follow the head of the log and were woken by `watch`. There is at least one event in it.
+        """
+        page = self.adapter.recent(Selection(after=after), limit)
+        if page is None or (self.vault.unlocked and any(MARK in event.data for event in page.events)):
+            return None
+        if self.telemetry.listening:
+            with self.telemetry.span(READ, stream=None, after=after, limit=limit) as span:
+                span.set(events=len(page.events))
+        return page.events
 
     async def page_all(self, after: int = 0, limit: int = PAGE) -> list[StoredEvent]:
         """The next events above position `after`, at most `limit`, in order; none at the end of the log.

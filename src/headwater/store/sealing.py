@@ -46,6 +46,9 @@ class SealingQueue:
             MasterKeyMissing, CodecError: it can't be sealed. Nothing was queued.
             StoreClosed, StoreReadOnly, StoreOverloaded: like the backend.
         """
+        if not (self._vault.needed or self._waiting):
+            self._adapter.submit(append)  # most applications have nothing personal
+            return
         subjects = self._vault.subjects(append.parts)
         if not (self._waiting or subjects):
             self._adapter.submit(append)
@@ -112,8 +115,7 @@ class SealingQueue:
         except HeadwaterError as error:
             append.failed = True  # before anything that follows it is looked at
             append.follows = None
-            if not append.answer.done():
-                append.answer.set_exception(error)
+            append.resolve(error)
 
     async def _submit_with_room(self, append: Append) -> None:
         while True:

@@ -63,6 +63,11 @@ class Vault:
         return self._master is not None
 
     @property
+    def needed(self) -> bool:
+        """Whether any type has personal fields, so that there may be something to seal."""
+        return self._types.personal
+
+    @property
     def master(self) -> MasterKeys:
         """The master keys.
 

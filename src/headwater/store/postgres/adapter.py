@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from headwater.clock import Clock, SystemClock
 from headwater.errors import HeadwaterError, StoreClosed, StoreOverloaded, StoreReadOnly
@@ -172,6 +172,10 @@ class PostgresAdapter:
         """
         return await self._read(lambda connection: page.read(connection, self._schema, selection, limit))
 
+    def recent(self, selection: Selection, limit: int) -> Page | None:
+        """Nothing is kept in memory."""
+        return None
+
     async def head(self) -> int:
         """The highest position that a reader sees now; 0 for an empty log."""
         return await self._read(lambda connection: page.head(connection, self._schema))
@@ -291,16 +295,10 @@ class PostgresAdapter:
         position = 0
         committed = False
         for work, outcome in answers:
-            future: asyncio.Future[Any] = work.answer
             committed = committed or not isinstance(outcome, HeadwaterError)
             if isinstance(outcome, Appended):
                 position = outcome.position
-            if future.done():
-                continue  # its caller was cancelled
-            if isinstance(outcome, HeadwaterError):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            work.resolve(outcome)
         if committed:
             self._bell.ring()
             self._bell.announce(position)

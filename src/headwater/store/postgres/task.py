@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
 from headwater.errors import StoreError
+from headwater.store.adapter import settle
 from headwater.store.expectation import unmet
 from headwater.store.model import ExpectedVersion
 from headwater.store.postgres.catalogue import NO_STREAM, Head, StreamState
@@ -66,3 +67,7 @@ class Task(Generic[T]):
         self.run = run
         self.streams = streams
         self.answer = answer
+
+    def resolve(self, outcome: object) -> None:
+        """Answer it, unless its caller was cancelled: with what `run` returned, or an error."""
+        settle(self.answer, outcome)

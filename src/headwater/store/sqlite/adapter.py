@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import apsw
 
@@ -29,8 +29,9 @@ from headwater.store.sqlite.names import Names
 from headwater.store.sqlite.subscriptions import SqliteSubscriptions
 from headwater.store.sqlite.task import Task
 from headwater.store.sqlite.watch import PollingWatchers
-from headwater.store.sqlite.writer import Answer, Statistics, Work
+from headwater.store.sqlite.writer import Settled, Statistics, Work
 from headwater.store.stream import Linked, Snapshot, StreamInfo, StreamSearch
+from headwater.store.tail import Tail
 from headwater.store.url import Durability
 from headwater.store.watchers import Watchers
 
@@ -57,6 +58,7 @@ class SqliteAdapter:
         self._durability: Final = durability
         self._writer: Final = files.writer
         self._names: Final = Names()
+        self._tail: Final = Tail()
         self._loop: Final = asyncio.get_running_loop()
         self._room: deque[asyncio.Future[None]] = deque()
         self._closing: asyncio.Task[None] | None = None
@@ -158,11 +160,19 @@ class SqliteAdapter:
         Raises:
             StoreClosed, StorageFailed: like all reads.
         """
-        return await self._read(lambda connection: page.read(connection, self._names, selection, limit))
+        found = await self._read(lambda connection: page.read(connection, self._names, selection, limit))
+        self._tail.seen(found.head)
+        return found
+
+    def recent(self, selection: Selection, limit: int) -> Page | None:
+        """The same out of memory, where it is there."""
+        return None if self._closing is not None else self._tail.read(selection, limit)
 
     async def head(self) -> int:
         """The highest position that a reader sees now; 0 for an empty log."""
-        return await self._read(page.head)
+        head = await self._read(page.head)
+        self._tail.seen(head)
+        return head
 
     async def read_chain(self, after: int, limit: int) -> list[ChainLink]:
         """The next events above position `after` with the hashes that are stored beside them."""
@@ -244,6 +254,8 @@ class SqliteAdapter:
         """Call `wake` after each commit; commits of other processes are noticed within 10 ms or so."""
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
+        if self._writer is not None:
+            self._writer.remember = True
         return self._watchers.add(wake)
 
     async def close(self) -> None:
@@ -253,6 +265,7 @@ class SqliteAdapter:
         """
         if self._closing is None:
             self._watchers.close()
+            self._tail.clear()
             self._closing = self._loop.create_task(asyncio.to_thread(self._files.close), name="headwater-store-close")
             self._wake_room()
         await asyncio.shield(self._closing)
@@ -279,27 +292,31 @@ class SqliteAdapter:
             self._pending -= 1
             self._done += 1
 
-    def _deliver(self, answers: list[Answer]) -> None:
+    def _deliver(self, settled: Settled) -> None:
         """On the writer's thread."""
         with suppress(RuntimeError):  # the event loop is gone, and with it everybody who waited
-            self._loop.call_soon_threadsafe(self._answer, answers)
+            self._loop.call_soon_threadsafe(self._answer, settled)
 
-    def _answer(self, answers: list[Answer]) -> None:
+    def _answer(self, settled: Settled) -> None:
         committed = False
-        self._pending -= len(answers)
-        for work, outcome in answers:
-            future: asyncio.Future[Any] = work.answer
+        self._remember(settled)
+        self._pending -= len(settled.answers)
+        for work, outcome in settled.answers:
             failed = isinstance(outcome, HeadwaterError)
             committed = committed or not (failed or (isinstance(work, Task) and work.quiet))
-            if future.done():
-                continue  # its caller was cancelled
-            if isinstance(outcome, HeadwaterError):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+            work.resolve(outcome)
         if committed:
             self._watchers.ring()
         self._wake_room()
+
+    def _remember(self, settled: Settled) -> None:
+        """Before anything is answered: what an answer tells of can be read."""
+        if settled.events is None or self._closing is not None:
+            self._tail.clear()
+        else:
+            self._tail.add(settled.events)
+        if self._writer is not None:
+            self._writer.remember = len(self._watchers) > 0  # nobody else reads so close to the head
 
     def _progress(self) -> int | None:
         """For `Courtesy`: how far the threads have got, as long as somebody waits for them."""

@@ -48,10 +48,12 @@ class TagSet(NamedTuple):
     Attributes:
         text: as `chain.tags_text` has them.
         numbers: what they are called in the file.
+        names: in alphabetical order.
     """
 
     text: str | None
     numbers: tuple[int, ...]
+    names: tuple[str, ...] = ()
 
 
 class Catalogue:

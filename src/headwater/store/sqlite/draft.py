@@ -11,7 +11,7 @@ from headwater.errors import ConditionFailed, PipelineBroken, StoreError
 from headwater.store.adapter import Append, AppendPart
 from headwater.store.chain import ChainHead, next_hash, tags_text
 from headwater.store.expectation import unmet
-from headwater.store.model import Appended, ExpectedVersion
+from headwater.store.model import Appended, ExpectedVersion, StoredEvent
 from headwater.store.pending import Pending
 from headwater.store.repetitions import Repetitions
 from headwater.store.sqlite.catalogue import Catalogue, StreamState, TagSet
@@ -32,8 +32,10 @@ class Draft:
         chain: the last event that is committed.
         recorded_at: the time of the last event that is committed, in microseconds since 1970-01-01 UTC.
         now: the time of the transaction.
+        remember: whether to note the events as readers will see them.
 
     Attributes:
+        recent: the events that were added, if they are to be noted.
         head: the position of the last event, those of the transaction included.
         recorded_at: its time.
         changed: whether there is anything to commit.
@@ -57,11 +59,19 @@ class Draft:
         "_unnoted",
         "changed",
         "head",
+        "recent",
         "recorded_at",
     )
 
     def __init__(
-        self, connection: apsw.Connection, catalogue: Catalogue, chain: ChainHead, recorded_at: int, now: int
+        self,
+        connection: apsw.Connection,
+        catalogue: Catalogue,
+        chain: ChainHead,
+        recorded_at: int,
+        now: int,
+        *,
+        remember: bool = False,
     ) -> None:
         self._connection = connection
         self._catalogue = catalogue
@@ -80,6 +90,7 @@ class Draft:
         self._unnoted = False
         self.head = chain.position
         self.recorded_at = recorded_at
+        self.recent: list[StoredEvent] | None = [] if remember else None
         self.changed = False
 
     def load(self, appends: list[Append], streams: Iterable[str] = ()) -> None:
@@ -186,6 +197,14 @@ class Draft:
 
     def _refusal(self, append: Append) -> StoreError | None:
         for part in append.parts:
+            state = self._streams.get(part.stream) or self._catalogue.streams.get(part.stream)
+            if (
+                state is not None
+                and state.version == part.expected
+                and state.version >= state.first
+                and not state.tombstoned
+            ):
+                continue  # as it nearly always is
             error = self.check(part.stream, part.expected)
             if error is not None:
                 return error
@@ -198,12 +217,14 @@ class Draft:
 
     def _lay_out(self, append: Append) -> Appended:
         self.recorded_at = max(self.recorded_at, self._now if append.recorded_at is None else append.recorded_at)
+        self.changed = self._unnoted = True
+        if len(append.parts) == 1 and self._repetitions is None:
+            return self._lay_out_part(append.parts[0], append, 0)
         left = append.count
         done = []
         for part in append.parts:
             left -= len(part.events)
             done.append(self._lay_out_part(part, append, left))
-        self.changed = self._unnoted = True
         if self._repetitions is not None:
             self._repetitions.add(append, done, self.recorded_at)
         return Appended.together(done)
@@ -218,13 +239,14 @@ class Draft:
         state = self.ensure_stream(name)
         stream, version = state.id, state.version
         known, known_sets = self._catalogue.types, self._catalogue.tag_sets
+        recent = self.recent
         remaining = left + len(part.events)
         for event in part.events:
             position += 1
             version += 1
             remaining -= 1
             kind, schema, event_id, data = event.type, event.schema, event.id, event.data.decode()
-            tags, numbers = known_sets.get(event.tags) or self._tag_set(event.tags)
+            tags, numbers, names = known_sets.get(event.tags) or self._tag_set(event.tags)
             previous = next_hash(
                 previous,
                 (
@@ -248,6 +270,9 @@ class Draft:
             rows += (data, metadata, tags, remaining, previous)
             for tag in numbers:
                 self._rows.event_tags.append((tag, position))
+            if recent is not None:
+                stored = (position, name, version, kind, schema, data, event_id, recorded_at)
+                recent.append(StoredEvent(*stored, causation, correlation, metadata, names, remaining))
             if self._pending is not None:
                 self._pending.add(position, event)
         self.head, self._hash = position, previous
@@ -265,7 +290,9 @@ class Draft:
         """The text and the numbers of tags that no committed event had together, or none lately."""
         found = self._tag_sets.get(names)
         if found is None:
-            found = self._tag_sets[names] = TagSet(tags_text(names), tuple([self._tag(name) for name in names]))
+            found = self._tag_sets[names] = TagSet(
+                tags_text(names), tuple([self._tag(name) for name in names]), tuple(sorted(names))
+            )
         return found
 
     def _tag(self, name: str) -> int:

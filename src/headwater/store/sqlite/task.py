@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 import apsw
 
+from headwater.store.adapter import settle
 from headwater.store.sqlite.draft import Draft
 
 T = TypeVar("T")
@@ -38,3 +39,7 @@ class Task(Generic[T]):
         self.streams = streams
         self.answer = answer
         self.quiet = quiet
+
+    def resolve(self, outcome: object) -> None:
+        """Answer it, unless its caller was cancelled: with what `run` returned, or an error."""
+        settle(self.answer, outcome)

@@ -20,6 +20,7 @@ from headwater.store.sqlite.draft import Draft
 from headwater.store.sqlite.failure import STORAGE, append_failure, storage_failure
 from headwater.store.sqlite.room import LogRoom
 from headwater.store.sqlite.task import Task
+from headwater.store.tail import Group
 
 _GROUP_EVENTS: Final = 10_000
 _GROUP_BYTES: Final = 4 * 1024 * 1024
@@ -39,6 +40,18 @@ class Answer(NamedTuple):
 
     work: Work
     outcome: object
+
+
+class Settled(NamedTuple):
+    """What became of a group.
+
+    Attributes:
+        answers: of each piece of work, in the order of `submit`.
+        events: what was committed, as readers see it; None if nobody wanted to know, or not all of it is known.
+    """
+
+    answers: list[Answer]
+    events: Group | None
 
 
 class Statistics(NamedTuple):
@@ -71,6 +84,9 @@ class Writer:
 
     Raises:
         apsw.Error: SQLite cannot read the file.
+
+    Attributes:
+        remember: whether to hand over what was committed as readers see it; may be changed at any time.
     """
 
     def __init__(self, connection: apsw.Connection, path: Path, clock: Clock, queue_limit: int) -> None:
@@ -89,15 +105,16 @@ class Writer:
         self._chain = page.chain_head(connection)
         self._recorded_at = _last_time(connection)
         self._room = LogRoom(path, connection)
+        self.remember = False
         self.steps = 0  # rises while the thread gets on; see `courtesy`
         self.statistics = Statistics(0, 0, 0, 0)
         self._thread: threading.Thread | None = None
 
-    def start(self, deliver: Callable[[list[Answer]], None]) -> None:
+    def start(self, deliver: Callable[[Settled], None]) -> None:
         """Begin to work.
 
         Args:
-            deliver: called on the writer's thread with the answers of one group, in the order of `submit`.
+            deliver: called on the writer's thread with what became of one group.
         """
         # A daemon: a program that ends without closing its store must not hang, and a store survives that.
         self._thread = threading.Thread(target=self._work, args=(deliver,), name="headwater-writer", daemon=True)
@@ -137,7 +154,7 @@ class Writer:
 
     # --- on the writer's thread --------------------------------------------------------------------------------
 
-    def _work(self, deliver: Callable[[list[Answer]], None]) -> None:
+    def _work(self, deliver: Callable[[Settled], None]) -> None:
         while self._wait():
             deliver(self._settle(self._take()))
 
@@ -165,25 +182,25 @@ class Writer:
             group.append(queue.popleft())
         return group
 
-    def _settle(self, group: list[Work]) -> list[Answer]:
+    def _settle(self, group: list[Work]) -> Settled:
         """Commit the group, or as much of it as can be, and say what became of each."""
         try:
-            answers = self._transact(group)
+            settled = self._transact(group)
         except STORAGE as error:
             self._stale = True
-            answers = [Answer(work, storage_failure(self._path, error)) for work in group]
+            settled = Settled([Answer(work, storage_failure(self._path, error)) for work in group], None)
         except Exception as error:  # noqa: BLE001 - the thread must live on, and everything must be answered
             if len(group) > 1:
                 return self._settle_singly(group)
-            answers = [Answer(group[0], self._failure(group[0], error))]
-        self._note(answers)
-        return answers
+            settled = Settled([Answer(group[0], self._failure(group[0], error))], None)
+        self._note(settled.answers)
+        return settled
 
-    def _settle_singly(self, group: list[Work]) -> list[Answer]:
+    def _settle_singly(self, group: list[Work]) -> Settled:
         """One append of the group spoils its transaction: give each its own, so that only the guilty one fails."""
-        return [answer for work in group for answer in self._settle([work])]
+        return Settled([answer for work in group for answer in self._settle([work]).answers], None)
 
-    def _transact(self, group: list[Work]) -> list[Answer]:
+    def _transact(self, group: list[Work]) -> Settled:
         connection = self._connection
         try:
             self.steps += 1
@@ -191,7 +208,8 @@ class Writer:
             self.steps += 1
             self._room.keep()
             self._refresh()
-            draft = Draft(connection, self._catalogue, self._chain, self._recorded_at, self._clock.wall() // 1_000)
+            now = self._clock.wall() // 1_000
+            draft = Draft(connection, self._catalogue, self._chain, self._recorded_at, now, remember=self.remember)
             draft.load(
                 [work for work in group if isinstance(work, Append)],
                 [name for work in group if isinstance(work, Task) for name in work.streams],
@@ -204,7 +222,7 @@ class Writer:
             raise
         self._recorded_at = draft.recorded_at
         self._chain = draft.adopt()
-        return answers
+        return Settled(answers, None if draft.recent is None else Group.of(draft.recent))
 
     def _do(self, work: Work, draft: Draft) -> object:
         if isinstance(work, Append):
