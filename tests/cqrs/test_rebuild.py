@@ -83,7 +83,7 @@ async def _under_load(folder: Path, events: int, clients: int, swaps: list[Swap]
         assert (old, before) == (new, after), "both at one position, and equal there"
         assert position == new >= events
         assert seen == sorted(seen), "queries never see it go back"
-        assert len({one.position for one in progress}) > 2
+        assert len({one.position for one in progress}) > 1
         assert all(one.position <= one.head for one in progress)
         assert await app.store.head() > events, "there were writes"
         head = await app.store.head()
@@ -111,6 +111,7 @@ def test_the_two_change_places_at_one_position(tmp_path: Path, monkeypatch: pyte
             await fill(app, [("a", 1), ("b", 2)] * 5)
             await app.wait_for(Sums, 10)
             running(app)._unwatch()  # it hears of nothing more
+            await app.views()  # and has done with what it had heard
             await fill(app, [("a", 1)] * 3)
             build = MemoryBuild(Sums, app.store, app.system.clock)
             if followed:
@@ -255,7 +256,7 @@ def test_what_cannot_be_a_rebuild_is_refused(tmp_path: Path) -> None:
 def test_a_rebuild_ends_with_its_caller(tmp_path: Path) -> None:
     async def main() -> None:
         async with application(tmp_path) as app:
-            for number in range(5):
+            for number in range(25):  # more than is kept in memory
                 await app.store.append(f"account-{number}", [Deposited(1)] * 1_000)
             rebuilding = asyncio.create_task(app.rebuild(SumsV2))
             while (await app.views())[0].rebuild is None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from headwater import Codec, Event, Personal, upcast
 from headwater.codec import TypeName, TypeRegistry
+from headwater.cqrs.manager_step import StepTaken
 from headwater.errors import DefinitionError, InvalidLock
 from headwater.schema.lock import SchemaLock
 from headwater.schema.shape import shape_of
@@ -215,6 +216,19 @@ def test_what_was_written_once_must_stay_readable() -> None:
     [plain] = SchemaLock.of(Codec.of(Registered)).changes(SchemaLock.of(Codec.of(RegisteredPlainly)))
     assert (plain.field, plain.compatible) == ("name", False)
     assert "raise its version to 2 and add @upcast('registered', schema=1)" in plain.message
+
+
+def test_a_lock_that_was_written_and_read_is_the_same(tmp_path: Path) -> None:
+    class Filed(Event, name="filed"):
+        pages: tuple[int, ...] = ()
+        notes: tuple[str, ...] = ("none",)
+
+    lock = SchemaLock.of(Codec.of(Filed, StepTaken))
+    lock.write(tmp_path / "lock.json")
+    read = SchemaLock.read(tmp_path / "lock.json")
+    assert read is not None
+    assert read.changes(lock) == []
+    assert list(read.events) == ["filed v1"]  # Headwater's own aren't the application's to guard
 
 
 def test_what_can_t_be_json_has_no_lock() -> None:

@@ -175,6 +175,7 @@ class DeadLetterBox:
     async def _followed(self) -> OpenLetters:
         """What is open, up to now."""
         async with self._following:
-            async for recorded in self._store.read_stream(self.stream, after=self._open.version):
-                self._open.follow(recorded)
-            return self._open
+            opened = self._open  # a conflict may put an empty one in its place meanwhile
+            async for recorded in self._store.read_stream(self.stream, after=opened.version):
+                opened.follow(recorded)
+            return opened

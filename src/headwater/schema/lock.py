@@ -15,6 +15,7 @@ from headwater.schema.widening import misfits
 LOCK_FILE: Final = "headwater.lock.json"
 """What the lock file is called, unless said otherwise."""
 
+_OWN: Final = "headwater."
 _FORMAT: Final = 1
 
 
@@ -51,12 +52,14 @@ class SchemaLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(cls, codec: Codec) -> SchemaLock:
-        """The schemas as the code has them.
+        """The schemas as the code has them. Headwater's own events aren't among them: they change with Headwater.
 
         Raises:
             DefinitionError: a class has a field that JSON can't hold.
         """
-        events = {str(name): shape_of(kind) for name, kind in codec.types.classes.items()}
+        events = {
+            str(name): shape_of(kind) for name, kind in codec.types.classes.items() if not name.name.startswith(_OWN)
+        }
         upcasters = {str(one.source): [str(target) for target in one.targets] for one in codec.upcasters}
         return cls(_FORMAT, events, upcasters)
 

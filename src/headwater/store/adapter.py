@@ -107,6 +107,8 @@ class Append:
         settle(self.answer, outcome)
         told, self._told = self._told, None
         if told is not None:
+            if not self.answer.cancelled():
+                self.answer.exception()  # whoever is told may not want to know more: nobody has overlooked it
             try:
                 told()
             except Exception:  # noqa: BLE001 - those that are answered behind it haven't done anything wrong

@@ -8,7 +8,7 @@ import pytest
 from headwater import (
     Application,
     Backoff,
-    Event,
+    Codec,
     EventHandler,
     HandlerFailure,
     Park,
@@ -29,9 +29,10 @@ from headwater.errors import (
     StorageFailed,
     SubscriptionNotFound,
 )
-from headwater.store.model import Appended
+from headwater.store.model import Appended, NewEvent
 from headwater.store.store import EventStore
 from headwater.testing.clock import VirtualClock
+from headwater.types import IdSource
 from tests.bank import Deposited
 
 from .driving import SOON, Batches, Notes, bank, deposit, run
@@ -150,6 +151,21 @@ def test_two_who_park_the_same_event_at_once_leave_one_letter(tmp_path: Path) ->
         assert [(await box.show(1)).attempts for box in boxes] == [13] * 10
 
     run(tmp_path, scenario, mailer)
+
+
+@pytest.mark.row("BC-01")
+def test_one_box_that_parks_much_at_once_while_another_does_writes_each_letter_once(tmp_path: Path) -> None:
+    async def nothing(recorded: Recorded) -> None: ...
+
+    async def scenario(application: Application) -> None:
+        boxes = [DeadLetterBox(application.store, "mailer", nothing, 1_000) for _ in range(2)]
+        letters = [LetterParked("mailer", number, "", "", "", 1, "", "", 3) for number in range(1, 61)]
+        for some in (letters[:30], letters[20:], letters):
+            await asyncio.gather(*(box.park([letter]) for letter in some for box in boxes))
+        positions = [letter.position for letter in await letter_events(application)]  # type: ignore[attr-defined]
+        assert sorted(positions) == list(range(1, 61))
+
+    run(tmp_path, scenario, Mailer())
 
 
 @pytest.mark.row("CM-22")
@@ -349,13 +365,9 @@ def test_a_handler_stops_before_it_parks_more_than_it_may(tmp_path: Path) -> Non
 
 
 def test_an_event_that_can_not_be_decoded_is_parked(tmp_path: Path) -> None:
-    class Old(Event, name="bank.deposited", version=7):
-        sum: str
-
     async def write(path: Path) -> None:
-        other = Application("other", store=f"sqlite:///{path}/bank.db", aggregates=[], events=[Old])
-        async with other:
-            await other.store.append("account-old", [Old("7")])
+        async with await EventStore.open(f"sqlite:///{path}/bank.db", Codec.of(Deposited)) as store:
+            await store.append_encoded("account-old", [NewEvent("bank.deposited", 7, b"{}", IdSource().next_bytes())])
 
     mailer = Mailer()
 
