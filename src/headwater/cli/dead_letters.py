@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 import typer
@@ -11,7 +11,7 @@ import typer
 from headwater.app import Application
 from headwater.cli.handlers import APP_OPTION, DATABASE_OPTION, for_upkeep, stored_box
 from headwater.cli.opening import JSON_OPTION, load_application, open_store
-from headwater.cli.output import Record, print_answer, print_json, print_table, wants_json
+from headwater.cli.output import Record, TablePrinter, note, print_answer, print_json, wants_json
 from headwater.cqrs.dead_letter import Letter
 from headwater.cqrs.event_handler import EventHandler
 from headwater.errors import CodecError, EventNotFound
@@ -22,6 +22,8 @@ dead_letters = typer.Typer(
 
 HANDLER_ARGUMENT = typer.Argument(metavar="HANDLER", help="The handler's name.")
 POSITION_ARGUMENT = typer.Argument(metavar="POSITION", help="The event's position.", min=1)
+
+_COLUMNS: Final = ("handler", "position", "stream", "type", "attempts", "failed at", "error")
 
 
 @dead_letters.command(name="list")
@@ -38,8 +40,9 @@ def list_command(
     if wants_json(json):
         print_json(map(_record, letters))
     else:
-        names = ["handler", "position", "stream", "type", "attempts", "failed at", "error"]
-        print_table([(name, name in ("position", "attempts")) for name in names], map(_row, letters))
+        TablePrinter(_COLUMNS).print([_row(letter) for letter in letters])
+        if not letters:
+            note("There are no open dead letters.")
 
 
 @dead_letters.command()
@@ -58,7 +61,7 @@ def show(
         print_json([shown])
     else:
         rows = [(name, line) for name, value in shown.items() for line in str(value).splitlines() or [""]]
-        print_table([("field", False), ("value", False)], rows)
+        TablePrinter(("field", "value")).print(rows)
 
 
 @dead_letters.command()
