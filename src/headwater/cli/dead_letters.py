@@ -117,7 +117,8 @@ async def _shown(application: Application, database: str, kind: type[EventHandle
         box = stored_box(store, kind)
         letter = await box.show(position)
         try:
-            event: object = [msgspec.to_builtins(recorded.event) for recorded in await box.events(position)]
+            parts = [msgspec.to_builtins(recorded.event) for recorded in await box.events(position)]
+            event: object = parts[0] if len(parts) == 1 else parts
         except (CodecError, EventNotFound) as error:
             event = str(error)
         return {**_record(letter), "event": event, "trace": letter.trace}
