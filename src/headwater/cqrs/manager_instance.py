@@ -17,7 +17,8 @@ import msgspec
 from headwater.cqrs.envelope import BECAUSE
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
 from headwater.cqrs.manager_log import InstanceLog
-from headwater.cqrs.manager_step import Draft, Outgoing, Settled, StepBuilder, Trigger
+from headwater.cqrs.manager_step import Draft, Settled, StepBuilder, Trigger
+from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.reacting import INSTANCE, MANAGER
 from headwater.cqrs.reaction import IGNORED, Reaction
@@ -274,7 +275,7 @@ class ManagerInstance(GenServer):
         self, outgoing: Outgoing, command: Command | None, error: Exception, settled: list[Settled]
     ) -> None:
         self._log.roll_back()
-        failure = self._failure(error, None, command)
+        failure = self._failure(error, None, command, outgoing)
         resolution = await self._resolve(failure)
         before = [one for one in settled if one.id != outgoing.id]
         skipped = [*before, Settled(outgoing.id, str(failure))]
@@ -297,10 +298,12 @@ class ManagerInstance(GenServer):
         await self._log.append(draft)
         self._attempts = 0
 
-    def _failure(self, error: Exception, recorded: Recorded | None, command: Command | None) -> Failure:
+    def _failure(
+        self, error: Exception, recorded: Recorded | None, command: Command | None, outgoing: Outgoing | None = None
+    ) -> Failure:
         delay = self._kind.backoff.delay(self._attempts, self._surroundings.rng.random())
         self._attempts += 1
-        return Failure(self._kind.category, self._id, recorded, command, error, self._attempts, delay)
+        return Failure(self._kind.category, self._id, recorded, command, error, self._attempts, delay, outgoing)
 
     async def _resolve(self, failure: Failure) -> Resolution | RetryIn:
         """What is to be done; never PARK."""

@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 
 from headwater.clock import microseconds
-from headwater.cqrs.command_codec import CommandCodec, StoredCommand
+from headwater.cqrs.command_codec import CommandCodec
 from headwater.cqrs.command_ids import derived_id
+from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.reaction import Reaction, TimerSet
 from headwater.cqrs.timer_events import TimerCancelled, TimerScheduled, timer_stream
@@ -21,22 +22,6 @@ from headwater.store.model import Recorded
 
 MAX_PENDING: Final = 10_000
 """How many commands of one instance may wait to be dispatched."""
-
-
-class Outgoing(msgspec.Struct, frozen=True):
-    """A command that is to be dispatched.
-
-    Attributes:
-        id: the command's identifier.
-        command: the command.
-        because: the event that led to it.
-        correlation: shared by everything that one outside cause led to.
-    """
-
-    id: UUID
-    command: StoredCommand
-    because: UUID
-    correlation: UUID
 
 
 class Settled(msgspec.Struct, frozen=True):
