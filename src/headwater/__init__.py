@@ -12,9 +12,11 @@ from headwater.cqrs.dead_letter import Letter
 from headwater.cqrs.dead_letter_box import DeadLetterBox
 from headwater.cqrs.envelope import Envelope, Outcome
 from headwater.cqrs.event_handler import EventHandler, handle
-from headwater.cqrs.failure import Failure, Resolution, RetryIn
+from headwater.cqrs.failure import Failure, NoParking, Resolution, RetryIn
 from headwater.cqrs.handler_error import HandlerFailure, Park, RetryAfter, Skip, Stop
 from headwater.cqrs.handler_process import HandlerStatus
+from headwater.cqrs.manager_letter import ManagerLetter
+from headwater.cqrs.manager_letter_box import ManagerLetterBox
 from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.process_manager import ProcessManager
@@ -175,10 +177,13 @@ __all__ = [
     "IterableSource",
     "Letter",
     "Lifespan",
+    "ManagerLetter",
+    "ManagerLetterBox",
     "ManagerStatus",
     "MemoryDeadLetters",
     "Message",
     "Middleware",
+    "NoParking",
     "Not",
     "OneForAll",
     "OneForOne",

@@ -25,6 +25,7 @@ from headwater.cqrs.handler_instance import HandlerDefinition
 from headwater.cqrs.handler_process import HandlerStatus
 from headwater.cqrs.handlers import HandlerRegistry, Handlers
 from headwater.cqrs.live_aggregates import MAX_LIVE, LiveAggregates
+from headwater.cqrs.manager_letter_box import ManagerLetterBox
 from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.middleware import Middleware
 from headwater.cqrs.model_decisions import ModelDecisions
@@ -96,7 +97,8 @@ class Application:
             `rebuild`; that one then serves at the next start too.
         handlers: side effects: classes of event handlers, or objects of them that were made with what they need.
         process_managers: what follows events and answers with commands.
-        parking: where process managers leave what they can't handle; by default it is logged and stops the instance.
+        parking: where process managers leave what they can't handle; by default it becomes a dead letter, see
+            `dead_letters`. `NoParking()` stops the instance.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
         upcasters: what makes of events of earlier days what today's classes can read; see `upcast`.
@@ -173,7 +175,8 @@ class Application:
         models, managers = self.blueprint.models, self.blueprint.process_managers
         self._commands = CommandRouter(self.aggregates, models)
         categories = [aggregate.category for aggregate in self.aggregates]
-        self._reactions = Reactions(managers, self._commands.commands(), categories, parking)
+        names = [handler.handler for handler in self.handlers.classes]
+        self._reactions = Reactions(managers, self._commands.commands(), categories, parking, names)
         more = (*self.blueprint.events, *self.handlers.events(), *self._reactions.events())
         self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more), self.blueprint.upcasters)
         self.codec.check_upcasters()
@@ -521,13 +524,21 @@ class Application:
         """How each event handler is doing, in the order in which they were given."""
         return await self._running_handlers().status()
 
-    def dead_letters(self, handler: type[EventHandler]) -> DeadLetterBox:
-        """The events that a handler could not handle: to be listed, replayed, dropped.
+    @overload
+    def dead_letters(self, owner: type[EventHandler]) -> DeadLetterBox: ...
+
+    @overload
+    def dead_letters(self, owner: type[ProcessManager]) -> ManagerLetterBox: ...
+
+    def dead_letters(self, owner: type[EventHandler] | type[ProcessManager]) -> DeadLetterBox | ManagerLetterBox:
+        """What a handler or a process manager could not handle: to be listed, replayed, dropped.
 
         Raises:
             UnknownHandler: the application has no such handler.
+            UnknownProcessManager: the application has no such process manager.
         """
-        return self._running_handlers().box(handler)
+        handlers = self._running_handlers()
+        return self._reactions.box(owner) if issubclass(owner, ProcessManager) else handlers.box(owner)
 
     async def pause_handler(self, handler: type[EventHandler]) -> bool:
         """Let a handler finish what is under way, and handle nothing more until it is resumed. Returns whether it ran.

@@ -20,6 +20,9 @@ from headwater.types import TypeName as TypeName  # most know it as a part of th
 from headwater.upcaster import AnyUpcaster
 from headwater.upcasters import Upcasters
 
+OWN_TYPES: Final = "headwater."
+"""How the names of Headwater's own types begin. They stay as they are, or Headwater itself upcasts them."""
+
 Tagger = Callable[[object], Iterable[str]]
 """Tells the tags of a value: what it can be found by in the log."""
 

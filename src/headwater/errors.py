@@ -102,7 +102,7 @@ attribute as well.
         ├── UnknownTimer, TimerIdTaken
         ├── UnknownHandler     event handlers
         ├── HandlerStopped
-        └── DeadLettersFull, LetterNotFound
+        └── DeadLettersFull, LetterNotFound, LetterNotReplayable
 """
 
 from __future__ import annotations
@@ -868,11 +868,15 @@ class HandlerStopped(ApplicationError):
 
 
 class DeadLettersFull(ApplicationError):
-    """A handler has as many open dead letters as it may have."""
+    """A handler or a process manager has as many open dead letters as it may have."""
 
 
 class LetterNotFound(ApplicationError):
-    """A handler has no open dead letter of this position."""
+    """A handler has no open dead letter of this position, or a process manager none of this number."""
+
+
+class LetterNotReplayable(ApplicationError):
+    """A dead letter of an event that an instance of a process manager has gone on behind."""
 
 
 def one_of(names: Sequence[str], limit: int = 8) -> str:

@@ -10,7 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,12 @@ def start(*args: object, cwd: Path) -> subprocess.Popen[str]:
 
 
 def on_terminal(
-    *args: object, cwd: Path, columns: int = 80, then: Callable[[str], signal.Signals | None] | None = None
+    *args: object,
+    cwd: Path,
+    columns: int = 80,
+    then: Callable[[str], signal.Signals | None] | None = None,
+    program: Sequence[str] = COMMAND,
+    **more: str,
 ) -> tuple[int, str]:
     """Run it on a terminal. Returns its exit code, and all that it printed, without colours.
 
@@ -101,11 +106,13 @@ def on_terminal(
         cwd: where it runs.
         columns: the terminal's width.
         then: is shown all that was printed so far whenever there is more, and may answer with a signal to send.
+        program: what is run instead.
+        more: what is in its environment besides.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     child = subprocess.Popen(
-        [*COMMAND, *map(str, args)], cwd=cwd, env=environment(), stdin=theirs, stdout=theirs, stderr=theirs
+        [*program, *map(str, args)], cwd=cwd, env=environment(**more), stdin=theirs, stdout=theirs, stderr=theirs
     )
     os.close(theirs)
     try:

@@ -32,7 +32,7 @@ from headwater import (
     starts,
 )
 from headwater.cqrs.committed import Committed
-from headwater.cqrs.failure import Parking
+from headwater.cqrs.failure import NoParking, Parking
 from headwater.cqrs.manager_step import StepTaken
 from headwater.errors import UnknownProcessManager
 from headwater.testing.clock import VirtualClock
@@ -268,7 +268,7 @@ def test_an_event_that_cannot_be_handled_is_tried_again_then_stops_its_instance_
             await status_when(application, "j", seen("a"))
         [failure] = shelf.parked
         assert (failure.attempts, type(failure.error), failure.instance) == (3, ZeroDivisionError, "j")
-        async with workshop() as application:
+        async with workshop(parking=NoParking()) as application:
             await application.dispatch(Begin("j", "bug"))
             await application.dispatch(Begin("j", "a"))
             await status_when(application, "j", lambda status: "a bug" in (status.failure or ""))

@@ -203,6 +203,25 @@ def test_a_lock_is_written_sorted_and_read_again(tmp_path: Path) -> None:
 
 
 @pytest.mark.row("BC-13")
+class Listed(Event, name="lists.listed"):
+    items: tuple[int, ...] = ()
+    names: tuple[str, ...] = ("a", "b")
+
+
+def test_a_default_is_compared_as_a_lock_gives_it_back(tmp_path: Path) -> None:
+    SchemaLock.of(Codec.of(Listed)).write(tmp_path / "lock.json")
+    read = SchemaLock.read(tmp_path / "lock.json")
+    assert read is not None
+    assert read.changes(SchemaLock.of(Codec.of(Listed))) == []
+
+
+def test_headwater_s_own_events_are_in_no_lock_and_an_older_lock_may_have_them() -> None:
+    lock = SchemaLock.of(Codec.of(Listed, StepTaken))
+    assert list(lock.events) == ["lists.listed v1"]
+    older = SchemaLock(1, {**lock.events, "headwater.step v1": {}}, {})
+    assert older.changes(lock) == []
+
+
 def test_what_was_written_once_must_stay_readable() -> None:
     first = SchemaLock.of(Codec.of(Sold, Registered))
     bumped = SchemaLock.of(Codec.of(Sold2, Registered, Noted, upcasters=[sold_1]))

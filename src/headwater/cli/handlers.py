@@ -37,7 +37,7 @@ def status(
         print_json(records)
     else:
         names = ["handler", "position", "lag", "dead letters", "owner"]
-        print_table([(name, name in names[1:4]) for name in names], [list(record.values()) for record in records])
+        print_table([(name, name in names[1:4]) for name in names], [_row(record) for record in records])
 
 
 @handlers.command()
@@ -76,6 +76,10 @@ async def _status(store: EventStore, kind: type[EventHandler]) -> Record:
         "dead_letters": await stored_box(store, kind).count(),
         "owner": None if info is None else info.owner,
     }
+
+
+def _row(record: Record) -> list[object]:
+    return ["" if value is None else value for value in record.values()]
 
 
 async def _reset(application: Application, database: str | None, kind: type[EventHandler], to: StartFrom) -> int:

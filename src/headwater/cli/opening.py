@@ -48,7 +48,9 @@ def store_url(database: str, *, create: bool = False) -> str:
         return database
     path = Path(database)
     if not path.exists() and not create:
-        raise NotAStore(f"there is no file {database!r}; `headwater demo exchange` makes one")
+        raise NotAStore(
+            f"there is no file {database!r}: an application makes it when it runs the first time, or a demo"
+        )
     return f"sqlite:///{path.absolute()}"
 
 

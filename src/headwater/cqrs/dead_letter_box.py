@@ -17,21 +17,13 @@ from headwater.cqrs.dead_letter import (
     described,
     traced,
 )
-from headwater.errors import (
-    ConflictNotResolved,
-    DeadLettersFull,
-    EventNotFound,
-    LetterNotFound,
-    WrongExpectedVersion,
-)
+from headwater.cqrs.letter_stream import LetterStream
+from headwater.errors import DeadLettersFull, EventNotFound, LetterNotFound
 from headwater.store.model import Recorded
 from headwater.store.store import EventStore
 
 HandleOnce = Callable[[Recorded], Coroutine[object, object, None]]
 """Gives an event to the handler, once."""
-
-CONFLICTS: Final = 100
-"""How often something is written, when others write to the same stream, before the conflict is reported."""
 
 
 class DeadLetterBox:
@@ -53,13 +45,12 @@ class DeadLetterBox:
     """
 
     def __init__(self, store: EventStore, handler: str, handle: HandleOnce, limit: int) -> None:
-        self.stream: Final = f"dead-letters-{handler}"
+        self._letters: Final = LetterStream(store, handler, OpenLetters)
+        self.stream: Final = self._letters.name
         self._store = store
         self._handler = handler
         self._handle = handle
         self._limit = limit
-        self._open = OpenLetters()
-        self._following = asyncio.Lock()
         self._replaying = asyncio.Lock()
 
     async def list(self) -> list[Letter]:
@@ -68,11 +59,11 @@ class DeadLetterBox:
         Raises:
             StoreClosed, StorageFailed: the log could not be read.
         """
-        return list((await self._followed()).letters.values())
+        return list((await self._letters.followed()).letters.values())
 
     async def count(self) -> int:
         """How many are open."""
-        return len((await self._followed()).letters)
+        return len((await self._letters.followed()).letters)
 
     async def show(self, position: int) -> Letter:
         """The open letter of the event at a position.
@@ -80,7 +71,7 @@ class DeadLetterBox:
         Raises:
             LetterNotFound: there is none.
         """
-        letter = (await self._followed()).letters.get(position)
+        letter = (await self._letters.followed()).letters.get(position)
         if letter is None:
             raise LetterNotFound(f"handler {self._handler!r} has no open dead letter of position {position}")
         return letter
@@ -119,7 +110,7 @@ class DeadLetterBox:
                     await self._handle(recorded)
             except Exception as error:  # noqa: BLE001 - it has failed again, whatever the application raised
                 await self._write(position, LetterFailed(position, described(error), traced(error)))
-                return (await self._followed()).letters.get(position)
+                return (await self._letters.followed()).letters.get(position)
             await self._write(position, LetterDone(position))
             return None
 
@@ -140,42 +131,17 @@ class DeadLetterBox:
             DeadLettersFull: there would be more than may be open. Nothing was written.
             StoreError: they could not be written down.
         """
-        for _ in range(CONFLICTS):
-            opened = await self._followed()
-            fresh = [letter for letter in letters if letter.position not in opened.letters]
-            if len(opened.letters) + len(fresh) > self._limit:
-                raise DeadLettersFull(
-                    f"handler {self._handler!r} has {len(opened.letters):,} open dead letters, and {self._limit:,} are "
-                    "allowed: replay them or drop them, then resume it"
-                )
-            if not fresh or await self._appended(fresh, opened.version):
-                return
-        raise self._contested()
+        await self._letters.append(lambda opened: self._to_park(opened, letters))
+
+    def _to_park(self, opened: OpenLetters, letters: Sequence[LetterParked]) -> Sequence[LetterEvent]:
+        fresh = [letter for letter in letters if letter.position not in opened.letters]
+        if len(opened.letters) + len(fresh) > self._limit:
+            raise DeadLettersFull(
+                f"handler {self._handler!r} has {len(opened.letters):,} open dead letters, and {self._limit:,} are "
+                "allowed: replay them or drop them, then resume it"
+            )
+        return fresh
 
     async def _write(self, position: int, event: LetterEvent) -> None:
         """Append what has become of a letter, unless it isn't open any more."""
-        for _ in range(CONFLICTS):
-            opened = await self._followed()
-            if position not in opened.letters or await self._appended([event], opened.version):
-                return
-        raise self._contested()
-
-    async def _appended(self, events: Sequence[LetterEvent], version: int) -> bool:
-        """Append; False if somebody else has changed the stream. It is read anew then: it may have been truncated."""
-        try:
-            await self._store.append(self.stream, events, expected=version)
-        except WrongExpectedVersion:
-            self._open = OpenLetters()
-            return False
-        return True
-
-    def _contested(self) -> ConflictNotResolved:
-        return ConflictNotResolved(f"{self.stream!r} changed {CONFLICTS} times before a dead letter could be written")
-
-    async def _followed(self) -> OpenLetters:
-        """What is open, up to now."""
-        async with self._following:
-            opened = self._open  # a conflict may put an empty one in its place meanwhile
-            async for recorded in self._store.read_stream(self.stream, after=opened.version):
-                opened.follow(recorded)
-            return opened
+        await self._letters.append(lambda opened: [event] if position in opened.letters else [])

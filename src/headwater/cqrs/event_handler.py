@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import ClassVar, Final, Protocol, TypeVar, Unpack
 
+from headwater.codec import OWN_TYPES
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.dispatch_options import DispatchOptions
 from headwater.cqrs.follower import Follower
@@ -21,9 +22,6 @@ from headwater.store.subscription_options import SubscriptionOptions
 from headwater.store.subscription_start import Start, StartFrom, check_start
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
-
-OWN_EVENTS: Final = "headwater."
-"""How the type names of Headwater's own events begin. A handler of everything doesn't get them."""
 
 _HANDLE: Final = "__headwater_handle__"
 
@@ -213,7 +211,7 @@ class EventHandler(Follower):
 
     def wants(self, recorded: Recorded) -> bool:
         """Whether an event that the store has found for it is one to handle."""
-        if recorded.type.startswith(OWN_EVENTS):
+        if recorded.type.startswith(OWN_TYPES):
             return False
         if self.category is not None and not recorded.stream.startswith(self.category + "-"):
             return False

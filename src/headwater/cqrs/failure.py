@@ -8,6 +8,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from headwater.cqrs.outgoing import Outgoing
 from headwater.errors import (
     CodecError,
     CommandIdTaken,
@@ -68,6 +69,7 @@ class Failure(msgspec.Struct, frozen=True):
         error: why.
         attempts: how often it was tried.
         delay: the back-off's seconds until another try.
+        outgoing: the command as it lies in the log, with its identifier; None if it was an event.
     """
 
     manager: str
@@ -77,6 +79,7 @@ class Failure(msgspec.Struct, frozen=True):
     error: Exception
     attempts: int
     delay: float
+    outgoing: Outgoing | None = None
 
     @property
     def hopeless(self) -> bool:
@@ -101,7 +104,7 @@ class Parking(Protocol):
 
 
 class NoParking:
-    """The default: failures are logged, and each stops its instance."""
+    """Failures are logged, and each stops its instance. The default is to keep them as dead letters."""
 
     async def park(self, failure: Failure) -> bool:
         """Log it."""

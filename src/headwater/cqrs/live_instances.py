@@ -9,6 +9,14 @@ from headwater.cqrs.manager_instance import ManagerInstance
 from headwater.runtime.pid import Pid
 from headwater.store.model import Recorded
 
+Place = tuple[int, int]
+"""The position of an event, and which part of the stored event it is."""
+
+
+def place_of(recorded: Recorded) -> Place:
+    """Where an event lies; of those that upcasters have made of one, which one it is."""
+    return recorded.position, recorded.index
+
 
 class LiveInstance:
     """An instance that is in memory, or is about to be.
@@ -24,7 +32,7 @@ class LiveInstance:
 
     def __init__(self) -> None:
         self.pid: Pid[ManagerInstance] | None = None
-        self.outstanding: dict[int, Recorded] = {}
+        self.outstanding: dict[Place, Recorded] = {}
         self.failures = 0
         self.used = 0.0
 
@@ -43,7 +51,7 @@ class LiveInstances:
         self._limit: Final = limit
         self._live: Final[OrderedDict[str, LiveInstance]] = OrderedDict()
         self._waiting: Final[OrderedDict[str, deque[Recorded]]] = OrderedDict()
-        self._left: Final[dict[int, tuple[Recorded, int]]] = {}
+        self._left: Final[dict[Place, tuple[Recorded, int]]] = {}
 
     def __len__(self) -> int:
         return len(self._live)
@@ -59,7 +67,7 @@ class LiveInstances:
 
     def expect(self, recorded: Recorded, instances: int) -> None:
         """An event has come that is for so many instances, at least 1."""
-        self._left[recorded.position] = (recorded, instances)
+        self._left[place_of(recorded)] = (recorded, instances)
 
     def give(self, id: str, recorded: Recorded, now: float) -> LiveInstance | None:  # noqa: A002 - the field's term
         """Give an instance an event. None if it has to wait for a place."""
@@ -70,7 +78,7 @@ class LiveInstances:
         if live is None:
             self._waiting[id] = deque([recorded])
             return None
-        live.outstanding[recorded.position] = recorded
+        live.outstanding[place_of(recorded)] = recorded
         return live
 
     def place(self, id: str, now: float) -> LiveInstance | None:  # noqa: A002 - the field's term
@@ -84,15 +92,15 @@ class LiveInstances:
         self._live.move_to_end(id)
         return live
 
-    def done(self, id: str, position: int) -> Recorded | None:  # noqa: A002 - the field's term
+    def done(self, id: str, recorded: Recorded) -> Recorded | None:  # noqa: A002 - the field's term
         """An instance has done an event. Returns the event if it was the last one who had to."""
-        live = self._live.get(id)
-        if live is None or live.outstanding.pop(position, None) is None:
+        live, place = self._live.get(id), place_of(recorded)
+        if live is None or live.outstanding.pop(place, None) is None:
             return None
         live.failures = 0
-        recorded, left = self._left.pop(position)
+        recorded, left = self._left.pop(place)
         if left > 1:
-            self._left[position] = (recorded, left - 1)
+            self._left[place] = (recorded, left - 1)
             return None
         return recorded
 

@@ -1,7 +1,7 @@
 """The process of one instance of a process manager: it takes one step at a time, and dispatches what it yields.
 
 An event is done when its step is stored and the commands of the instance are dispatched and that is stored too. If
-the process dies in between, the event comes again. It is recognised by the position in the last step, and what is left
+the process dies in between, the event comes again. It is recognised by its place in the last step, and what is left
 of its commands is dispatched again under the same identifiers, so that each has one effect.
 """
 
@@ -17,7 +17,8 @@ import msgspec
 from headwater.cqrs.envelope import BECAUSE
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
 from headwater.cqrs.manager_log import InstanceLog
-from headwater.cqrs.manager_step import Draft, Outgoing, Settled, StepBuilder, Trigger
+from headwater.cqrs.manager_step import Draft, Settled, StepBuilder, Trigger
+from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.reacting import INSTANCE, MANAGER
 from headwater.cqrs.reaction import IGNORED, Reaction
@@ -49,7 +50,7 @@ class ManagerInstance(GenServer):
         kind: type[ProcessManager],
         id: str,  # noqa: A002 - the field's term
         surroundings: Surroundings,
-        done: Callable[[str, int], None],
+        done: Callable[[str, Recorded], None],
     ) -> None:
         """Wait for events. What is stored is read when the first one comes.
 
@@ -57,7 +58,7 @@ class ManagerInstance(GenServer):
             kind: the class of the process manager.
             id: which instance.
             surroundings: what it works with.
-            done: called for each event that is done, with its position.
+            done: called for each event that is done.
         """
         self.process_label = f"{kind.category} {id}"
         self._kind = kind
@@ -138,10 +139,10 @@ class ManagerInstance(GenServer):
             await self._dispatch_pending()
         elif self._queue:
             recorded = self._queue[0]
-            known = self._log.last.failure is not None or recorded.position <= self._log.last.source
+            known = self._log.last.failure is not None or self._log.last.has_handled(recorded)
             if known or await self._handle(recorded):
                 self._queue.popleft()
-                self._done(self._id, recorded.position)
+                self._done(self._id, recorded)
 
     async def _load(self) -> None:
         if not self._loaded:
@@ -162,9 +163,14 @@ class ManagerInstance(GenServer):
 
     async def _missed(self, query: EventQuery) -> list[Recorded]:
         """The events that came while the instance was stopped, the one that has stopped it first."""
-        after = self._log.last.source
+        last = self._log.last
+        after = max(0, last.source - 1)  # of the event there, upcasters may have made more than was handled
         async with self._surroundings.store.read_all(after, query=query) as events:
-            return [recorded async for recorded in events if self._id in self._kind.instances(recorded)]
+            return [
+                recorded
+                async for recorded in events
+                if not last.has_handled(recorded) and self._id in self._kind.instances(recorded)
+            ]
 
     # --- events ----------------------------------------------------------------------------------------------
 
@@ -193,7 +199,7 @@ class ManagerInstance(GenServer):
             raise DefinitionError(f"{recorded.type} is no Event")
         if reaction.ignored:
             return None
-        return builder.reacted(self._log.manager, reaction, trigger, kind, source=recorded.position)
+        return builder.reacted(self._log.manager, reaction, trigger, kind, source=recorded)
 
     def _expire(self, event: TimerFired, builder: StepBuilder) -> tuple[Reaction, StepBuilder]:
         """A timer has run out; one that was cancelled or replaced at the last moment is ignored."""
@@ -211,7 +217,7 @@ class ManagerInstance(GenServer):
         elif resolution is Resolution.STOP:
             await self._store(builder.changed(trigger, "stopped", failure=str(failure)))
         else:
-            await self._store(builder.changed(trigger, "skipped", source=recorded.position))
+            await self._store(builder.changed(trigger, "skipped", source=recorded))
 
     # --- commands --------------------------------------------------------------------------------------------
 
@@ -269,7 +275,7 @@ class ManagerInstance(GenServer):
         self, outgoing: Outgoing, command: Command | None, error: Exception, settled: list[Settled]
     ) -> None:
         self._log.roll_back()
-        failure = self._failure(error, None, command)
+        failure = self._failure(error, None, command, outgoing)
         resolution = await self._resolve(failure)
         before = [one for one in settled if one.id != outgoing.id]
         skipped = [*before, Settled(outgoing.id, str(failure))]
@@ -292,10 +298,12 @@ class ManagerInstance(GenServer):
         await self._log.append(draft)
         self._attempts = 0
 
-    def _failure(self, error: Exception, recorded: Recorded | None, command: Command | None) -> Failure:
+    def _failure(
+        self, error: Exception, recorded: Recorded | None, command: Command | None, outgoing: Outgoing | None = None
+    ) -> Failure:
         delay = self._kind.backoff.delay(self._attempts, self._surroundings.rng.random())
         self._attempts += 1
-        return Failure(self._kind.category, self._id, recorded, command, error, self._attempts, delay)
+        return Failure(self._kind.category, self._id, recorded, command, error, self._attempts, delay, outgoing)
 
     async def _resolve(self, failure: Failure) -> Resolution | RetryIn:
         """What is to be done; never PARK."""

@@ -108,11 +108,10 @@ class ManagerProcess(GenServer):
             case _:
                 pass
 
-    async def done(self, id: str, position: int) -> None:  # noqa: A002 - the field's term
+    async def done(self, id: str, recorded: Recorded) -> None:  # noqa: A002 - the field's term
         """An instance has done an event."""
-        recorded = self._live.done(id, position)
-        if recorded is not None and self._subscription is not None:
-            self._subscription.ack(recorded)
+        if self._live.done(id, recorded) is not None:
+            self._acknowledge(recorded)
         await self._admit()
 
     async def resume(self, id: str) -> bool:  # noqa: A002 - the field's term
@@ -198,8 +197,8 @@ class ManagerProcess(GenServer):
             pid.cast(ManagerInstance.take, recorded)
         return pid
 
-    def _tell_done(self, id: str, position: int) -> None:  # noqa: A002 - the field's term
-        self.pid.cast(ManagerProcess.done, id, position)
+    def _tell_done(self, id: str, recorded: Recorded) -> None:  # noqa: A002 - the field's term
+        self.pid.cast(ManagerProcess.done, id, recorded)
 
     def _died(self, pid: Pid[object]) -> None:
         id_ = self._processes.pop(pid, None)

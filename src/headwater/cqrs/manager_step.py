@@ -9,8 +9,9 @@ from uuid import UUID
 import msgspec
 
 from headwater.clock import microseconds
-from headwater.cqrs.command_codec import CommandCodec, StoredCommand
+from headwater.cqrs.command_codec import CommandCodec
 from headwater.cqrs.command_ids import derived_id
+from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.reaction import Reaction, TimerSet
 from headwater.cqrs.timer_events import TimerCancelled, TimerScheduled, timer_stream
@@ -21,22 +22,6 @@ from headwater.store.model import Recorded
 
 MAX_PENDING: Final = 10_000
 """How many commands of one instance may wait to be dispatched."""
-
-
-class Outgoing(msgspec.Struct, frozen=True):
-    """A command that is to be dispatched.
-
-    Attributes:
-        id: the command's identifier.
-        command: the command.
-        because: the event that led to it.
-        correlation: shared by everything that one outside cause led to.
-    """
-
-    id: UUID
-    command: StoredCommand
-    because: UUID
-    correlation: UUID
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -78,6 +63,7 @@ class StepTaken(Event, name="headwater.step"):
         timers: its timers that run.
         settled: the commands that are dispatched since the last step.
         failure: what has stopped it; None unless it waits to be resumed.
+        part: which of the events that upcasters make of the one at `source` is the last that it has handled.
     """
 
     manager: str
@@ -90,6 +76,11 @@ class StepTaken(Event, name="headwater.step"):
     timers: tuple[RunningTimer, ...] = ()
     settled: tuple[Settled, ...] = ()
     failure: str | None = None
+    part: int = 0
+
+    def has_handled(self, recorded: Recorded) -> bool:
+        """Whether an event lies before the last one that was handled, or is that one."""
+        return (recorded.position, recorded.index) <= (self.source, self.part)
 
 
 class Trigger(msgspec.Struct, frozen=True):
@@ -99,16 +90,18 @@ class Trigger(msgspec.Struct, frozen=True):
         id: the identifier of the event, or of the command.
         because: the event; for a command, the one that led to it.
         correlation: shared by everything that one outside cause led to.
+        part: which of the events that upcasters have made of one; they have the same identifier.
     """
 
     id: UUID
     because: UUID
     correlation: UUID
+    part: int = 0
 
     @classmethod
     def event(cls, recorded: Recorded) -> Trigger:
         """A step upon an event."""
-        return cls(recorded.id, recorded.id, recorded.correlation or recorded.id)
+        return cls(recorded.id, recorded.id, recorded.correlation or recorded.id, recorded.index)
 
     @classmethod
     def command(cls, outgoing: Outgoing) -> Trigger:
@@ -169,7 +162,7 @@ class StepBuilder:
         trigger: Trigger,
         kind: str,
         *,
-        source: int | None = None,
+        source: Recorded | None = None,
         pending: Sequence[Outgoing] = (),
         settled: Iterable[Settled] = (),
     ) -> Draft:
@@ -180,7 +173,7 @@ class StepBuilder:
             reaction: what it wants to happen.
             trigger: what it reacts to.
             kind: see `StepTaken`.
-            source: the position of the event that is handled with this; as before if not given.
+            source: the event that is handled with this; the last one stays what it was if not given.
             pending: the commands of earlier steps that aren't dispatched yet.
             settled: those that are.
 
@@ -200,7 +193,8 @@ class StepBuilder:
             manager=self._last.manager,
             instance=self._last.instance,
             kind=kind,
-            source=self._last.source if source is None else int(source),
+            source=self._last.source if source is None else int(source.position),
+            part=self._last.part if source is None else source.index,
             running=manager.running,
             state=msgspec.Raw(manager.dump_state()),
             pending=outgoing,
@@ -214,7 +208,7 @@ class StepBuilder:
         trigger: Trigger | None,
         kind: str,
         *,
-        source: int | None = None,
+        source: Recorded | None = None,
         pending: Sequence[Outgoing] = (),
         settled: Iterable[Settled] = (),
         failure: str | None = None,
@@ -232,7 +226,8 @@ class StepBuilder:
         step = msgspec.structs.replace(
             self._last,
             kind=kind,
-            source=self._last.source if source is None else int(source),
+            source=self._last.source if source is None else int(source.position),
+            part=self._last.part if source is None else source.index,
             pending=tuple(pending),
             settled=tuple(settled),
             failure=failure,
@@ -250,11 +245,11 @@ class StepBuilder:
 
     def _outgoing(self, reaction: Reaction, trigger: Trigger) -> Iterator[Outgoing]:
         for index, command in enumerate(reaction.commands):
-            identifier = derived_id(trigger.id, self._stream, index)
+            identifier = derived_id(trigger.id, self._stream, _numbered(trigger, index))
             yield Outgoing(identifier, self._commands.encode(command), trigger.because, trigger.correlation)
 
     def _timer_id(self, trigger: Trigger, name: str) -> UUID:
-        return derived_id(trigger.id, f"{self._stream} timer {name}", 0)
+        return derived_id(trigger.id, f"{self._stream} timer {name}", _numbered(trigger, 0))
 
     def _ended(self, reaction: Reaction, set_now: dict[str, TimerSet]) -> list[RunningTimer]:
         names = {*reaction.cancelled, *set_now}
@@ -274,3 +269,8 @@ class StepBuilder:
         if timer.at is not None:
             return microseconds(timer.at)
         return self._now + round((timer.after or 0.0) * 1_000_000)
+
+
+def _numbered(trigger: Trigger, index: int) -> int:
+    """Number what follows from a trigger, so that parts of one event get different numbers."""
+    return trigger.part << 32 | index

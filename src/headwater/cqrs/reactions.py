@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -12,13 +12,17 @@ from headwater.clock import Clock
 from headwater.cqrs.command_codec import CommandCodec
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.dispatch import Dispatcher, Terms
-from headwater.cqrs.envelope import Envelope
-from headwater.cqrs.failure import NoParking, Parking
+from headwater.cqrs.envelope import BECAUSE, Envelope
+from headwater.cqrs.failure import Parking
+from headwater.cqrs.manager_letter import MANAGER_LETTER_EVENTS
+from headwater.cqrs.manager_letter_box import DurableParking, ManagerLetterBox
 from headwater.cqrs.manager_log import last_step
 from headwater.cqrs.manager_process import ManagerProcess
 from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus, status_of
 from headwater.cqrs.manager_step import StepTaken
+from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
+from headwater.cqrs.reacting import INSTANCE, MANAGER
 from headwater.cqrs.scheduling import Scheduling
 from headwater.cqrs.surroundings import Surroundings
 from headwater.cqrs.timer_events import TIMER_EVENTS
@@ -57,10 +61,11 @@ class Reactions:
         managers: the process managers.
         commands: the classes of the application's commands.
         categories: what the names of its aggregates' streams begin with.
-        parking: where failures are left.
+        parking: where failures are left; as dead letters in the log if not given.
+        handlers: the names of its event handlers.
 
     Raises:
-        DefinitionError: two process managers have the same name, or one has that of an aggregate.
+        DefinitionError: two process managers have the same name, or one has that of an aggregate or of a handler.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class Reactions:
         commands: Iterable[type[Command]],
         categories: Iterable[str],
         parking: Parking | None = None,
+        handlers: Collection[str] = (),
     ) -> None:
         self._managers: Final[dict[str, type[ProcessManager]]] = {}
         taken = set(categories)
@@ -79,15 +85,21 @@ class Reactions:
                     f"process manager {manager.__qualname__} is called {manager.category!r}, as "
                     f"{'an aggregate' if other is manager else other.__qualname__} is: their streams would mix"
                 )
+            if manager.category in handlers:
+                raise DefinitionError(
+                    f"process manager {manager.__qualname__} is called {manager.category!r}, as a handler is: their "
+                    "dead letters would mix"
+                )
         self._commands: Final = CommandCodec(commands)
-        self._parking: Final = parking or NoParking()
+        self._parking: Final = parking
+        self._boxes: dict[str, ManagerLetterBox] = {}
         self._system: System | None = None
         self._root: Pid[Supervisor] | None = None
 
     def events(self) -> tuple[type[Event], ...]:
         """The events that they follow, and those that they store themselves."""
         followed = [event for manager in self._managers.values() for event in manager.events()]
-        return (*followed, StepTaken, *TIMER_EVENTS)
+        return (*followed, StepTaken, *TIMER_EVENTS, *MANAGER_LETTER_EVENTS)
 
     # --- running ---------------------------------------------------------------------------------------------
 
@@ -100,13 +112,17 @@ class Reactions:
             dispatcher: has commands decided.
             clock: where the time comes from.
         """
+        self._boxes = {
+            name: ManagerLetterBox(store, name, partial(self._dispatch_again, dispatcher, manager))
+            for name, manager in self._managers.items()
+        }
         surroundings = Surroundings(
             store,
             self._commands,
             partial(_dispatch, dispatcher),
             clock,
             system.rng,
-            self._parking,
+            self._parking or DurableParking(self._boxes),
             partial(_wake, system),
         )
         timers = Child(Timers, surroundings, name=TIMERS)
@@ -142,6 +158,26 @@ class Reactions:
         """Let an instance go on that a failure has stopped."""
         self._check(manager)
         return await self._process(manager).within(None).call(ManagerProcess.resume, id)
+
+    @property
+    def managers(self) -> tuple[type[ProcessManager], ...]:
+        """The process managers, in the order in which they were given."""
+        return tuple(self._managers.values())
+
+    def box(self, manager: type[ProcessManager]) -> ManagerLetterBox:
+        """The dead letters of a process manager."""
+        self._check(manager)
+        if self._system is None:
+            raise UnknownProcessManager("the application's process managers don't run")
+        return self._boxes[manager.category]
+
+    async def _dispatch_again(
+        self, dispatcher: Dispatcher, manager: type[ProcessManager], instance: str | None, outgoing: Outgoing
+    ) -> None:
+        command = self._commands.decode(outgoing.command)
+        metadata = {BECAUSE: str(outgoing.because), MANAGER: manager.category, INSTANCE: instance}
+        envelope = Envelope(command, metadata, outgoing.id, outgoing.correlation)
+        await dispatcher.dispatch(envelope, Terms(manager.timeout))
 
     def _check(self, manager: type[ProcessManager]) -> None:
         if self._managers.get(manager.category) is not manager:

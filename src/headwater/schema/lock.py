@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from headwater.codec import Codec, TypeName
+from headwater.codec import OWN_TYPES, Codec, TypeName
 from headwater.errors import InvalidLock
 from headwater.schema.shape import Shape, shape_of
 from headwater.schema.widening import misfits
@@ -15,7 +15,6 @@ from headwater.schema.widening import misfits
 LOCK_FILE: Final = "headwater.lock.json"
 """What the lock file is called, unless said otherwise."""
 
-_OWN: Final = "headwater."
 _FORMAT: Final = 1
 
 
@@ -52,14 +51,13 @@ class SchemaLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @classmethod
     def of(cls, codec: Codec) -> SchemaLock:
-        """The schemas as the code has them. Headwater's own events aren't among them: they change with Headwater.
+        """The schemas as the application's code has them; those of Headwater's own events are Headwater's business.
 
         Raises:
             DefinitionError: a class has a field that JSON can't hold.
         """
-        events = {
-            str(name): shape_of(kind) for name, kind in codec.types.classes.items() if not name.name.startswith(_OWN)
-        }
+        classes = codec.types.classes.items()
+        events = {str(name): shape_of(kind) for name, kind in classes if not name.name.startswith(OWN_TYPES)}
         upcasters = {str(one.source): [str(target) for target in one.targets] for one in codec.upcasters}
         return cls(_FORMAT, events, upcasters)
 
@@ -91,7 +89,7 @@ class SchemaLock(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def changes(self, code: SchemaLock) -> list[SchemaChange]:
         """What the code does otherwise than this lock says, by type."""
-        known = {*self.events, *self.upcasters}
+        known = {name for name in (*self.events, *self.upcasters) if not name.startswith(OWN_TYPES)}
         changed = [change for name in sorted(known) for change in self._changed(name, code)]
         fresh = sorted({*code.events, *code.upcasters} - known)
         return changed + [

@@ -148,4 +148,4 @@ def _default(field: types.Field) -> Shape:
         default = {} if field.default_factory is dict else []
     if default is msgspec.NODEFAULT or default is msgspec.UNSET:
         return {}
-    return {"default": msgspec.json.decode(msgspec.json.encode(default))}
+    return {"default": msgspec.json.decode(msgspec.json.encode(default))}  # as a lock gives it back: tuples are lists

@@ -1,0 +1,173 @@
+"""The dead letters of one process manager, in a stream of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Final
+
+from headwater.cqrs.dead_letter import described, traced
+from headwater.cqrs.failure import Failure
+from headwater.cqrs.letter_stream import LetterStream
+from headwater.cqrs.manager_letter import (
+    ManagerLetter,
+    ManagerLetterDone,
+    ManagerLetterDropped,
+    ManagerLetterFailed,
+    ManagerLetterParked,
+    OpenManagerLetters,
+    parked_failure,
+)
+from headwater.cqrs.outgoing import Outgoing
+from headwater.errors import DeadLettersFull, LetterNotFound, LetterNotReplayable
+from headwater.sourcing.messages import Event
+from headwater.store.store import EventStore
+
+MAX_PARKED: Final = 10_000
+"""How many dead letters of one process manager may be open."""
+
+DispatchAgain = Callable[[str | None, Outgoing], Coroutine[object, object, None]]
+"""Dispatches a command of an instance again, under its identifier."""
+
+_log: Final = logging.getLogger("headwater.cqrs")
+
+
+class ManagerLetterBox:
+    """The dead letters of one process manager: parked, listed, replayed, dropped. All of it is durable.
+
+        box = application.dead_letters(Transfer)
+        for letter in await box.list():
+            print(letter.number, letter.instance, letter.error)
+
+    A letter is open until it is replayed with success, or dropped. The same event of an instance, or the same command,
+    has at most one open letter, however often it is parked.
+
+    Args:
+        store: where the log is.
+        manager: the process manager's name.
+        dispatch: dispatches a command again.
+        limit: how many letters may be open.
+    """
+
+    def __init__(self, store: EventStore, manager: str, dispatch: DispatchAgain, limit: int = MAX_PARKED) -> None:
+        self._stream: Final = LetterStream(store, manager, OpenManagerLetters)
+        self._manager: Final = manager
+        self._dispatch: Final = dispatch
+        self._limit: Final = limit
+        self._replaying: Final = asyncio.Lock()
+
+    async def list(self) -> list[ManagerLetter]:
+        """The open letters, in the order in which they were parked.
+
+        Raises:
+            StoreClosed, StorageFailed: the log could not be read.
+        """
+        return list((await self._stream.followed()).letters.values())
+
+    async def show(self, number: int) -> ManagerLetter:
+        """The open letter of a number.
+
+        Raises:
+            LetterNotFound: there is none.
+        """
+        letter = (await self._stream.followed()).letters.get(number)
+        if letter is None:
+            raise LetterNotFound(f"process manager {self._manager!r} has no open dead letter {number}")
+        return letter
+
+    async def replay(self, number: int) -> ManagerLetter | None:
+        """Dispatch the command of a letter again, under the same identifier, so that it has one effect.
+
+        The instance has gone on without it: of its methods only those are called that follow the command's events.
+
+        Returns:
+            None when the command has had its effect: the letter is done. The letter as it is now when it has failed
+            again, or was rejected.
+
+        Raises:
+            LetterNotFound: there is no such letter.
+            LetterNotReplayable: it is of an event. The instance has gone on behind it, and handles events in their
+                order.
+            StoreError: the outcome could not be written down.
+        """
+        async with self._replaying:
+            outgoing = await self._command(number)
+            instance = (await self.show(number)).instance
+            try:
+                await self._dispatch(instance, outgoing)
+            except Exception as error:  # noqa: BLE001 - it has failed again, whatever was raised
+                await self._write(number, ManagerLetterFailed(number, described(error), traced(error)))
+                return (await self._stream.followed()).letters.get(number)
+            await self._write(number, ManagerLetterDone(number))
+            return None
+
+    async def drop(self, number: int, reason: str = "") -> None:
+        """Decide that nothing comes of it. The log keeps the letter, and why it was dropped.
+
+        Raises:
+            LetterNotFound: there is none.
+            StoreError: it could not be written down.
+        """
+        await self.show(number)
+        await self._write(number, ManagerLetterDropped(number, reason))
+
+    async def park(self, failure: Failure) -> None:
+        """Write a failure down, unless its letter is open already. When it returns, it is durable.
+
+        Raises:
+            DeadLettersFull: there would be more than may be open. Nothing was written.
+            StoreError: it could not be written down.
+        """
+        parked = parked_failure(failure)
+        await self._stream.append(lambda opened: self._to_park(opened, parked))
+
+    def _to_park(self, opened: OpenManagerLetters, parked: ManagerLetterParked) -> Sequence[Event]:
+        if opened.holds(parked):
+            return []
+        if len(opened.letters) >= self._limit:
+            raise DeadLettersFull(
+                f"process manager {self._manager!r} has {len(opened.letters):,} open dead letters, and {self._limit:,} "
+                "are allowed: replay them or drop them, then resume its instances"
+            )
+        return [parked]
+
+    async def _command(self, number: int) -> Outgoing:
+        letter = await self.show(number)
+        outgoing = (await self._stream.followed()).parked[number].command
+        if outgoing is None:
+            raise LetterNotReplayable(
+                f"dead letter {number} of process manager {self._manager!r} is of the event at {letter.position}, and "
+                f"instance {letter.instance!r} has gone on behind it: dispatch the commands that were missed, then "
+                "drop the letter"
+            )
+        return outgoing
+
+    async def _write(self, number: int, event: Event) -> None:
+        """Append what has become of a letter, unless it isn't open any more."""
+        await self._stream.append(lambda opened: [event] if number in opened.letters else [])
+
+
+class DurableParking:
+    """Parks failures in the boxes of their process managers.
+
+    Args:
+        boxes: by the names of the process managers.
+    """
+
+    def __init__(self, boxes: Mapping[str, ManagerLetterBox]) -> None:
+        self._boxes: Final = boxes
+
+    async def park(self, failure: Failure) -> bool:
+        """Write it down. False if too many letters are open.
+
+        Raises:
+            StoreError: it could not be written down.
+        """
+        try:
+            await self._boxes[failure.manager].park(failure)
+        except DeadLettersFull as full:
+            _log.error("stopped: %s; %s", full, failure, exc_info=failure.error)
+            return False
+        _log.error("parked after %d attempts: %s", failure.attempts, failure, exc_info=failure.error)
+        return True
