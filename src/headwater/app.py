@@ -21,6 +21,7 @@ from headwater.cqrs.projection import Projection
 from headwater.cqrs.query import Query
 from headwater.cqrs.router import CommandRouter, QueryRouter
 from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
+from headwater.cqrs.view_choice import prepare_views, view_addresses, view_child
 from headwater.cqrs.view_process import ViewProcess, ViewStatus
 from headwater.errors import ApplicationError
 from headwater.pubsub.broker import PubSub
@@ -72,6 +73,9 @@ class Application:
         aggregates: the write side.
         models: decisions about several entities at once.
         projections: the read side.
+        view_database: the URL of the database in which a `SQLProjection` has its tables, if it names none itself:
+            `sqlite:///views.db`, `postgresql://…` or `memory://`. By default `bank.views.db` beside a store in
+            `bank.db`, the schema `headwater_views` in the store's database, or memory if the store is there.
         events: further classes of events that may be stored; those that an aggregate evolves or a projection
             follows are known anyway.
         middleware: what every command passes through, the first one first.
@@ -83,7 +87,7 @@ class Application:
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
-            one type name.
+            one type name; a `SQLProjection` names no proper database.
         ValueError: `max_live` is below 1.
     """
 
@@ -95,6 +99,7 @@ class Application:
         aggregates: Sequence[type[Aggregate] | Decider[object]],
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        view_database: str | None = None,
         events: Sequence[type[Event]] = (),
         middleware: Sequence[Middleware] = (),
         max_live: int = MAX_LIVE,
@@ -112,6 +117,7 @@ class Application:
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
+        self._view_addresses = view_addresses(self.projections, store, view_database)
         self._clock = clock or SystemClock()
         self.codec = Codec(_registry((*self.aggregates, *models), self.projections, events))
         self._commands = CommandRouter(self.aggregates, models)
@@ -354,6 +360,7 @@ class Application:
             raise ApplicationError(f"application {self.name!r} is running already")
         store = await EventStore.open(self.url, self.codec, clock=self._clock, telemetry=self.telemetry)
         try:
+            await prepare_views(self._view_addresses)
             await self.pubsub.start()
             await self._system.__aenter__()
             await self._system.start(Supervisor, self._children(store))
@@ -387,7 +394,8 @@ class Application:
 
     def _children(self, store: EventStore) -> list[Child]:
         views = [
-            Child(ViewProcess, store, view, self.pubsub.broadcast, name=_view_name(view)) for view in self.projections
+            view_child(view, _view_name(view), store, self.pubsub.broadcast, self._view_addresses)
+            for view in self.projections
         ]
         return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
 

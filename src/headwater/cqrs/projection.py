@@ -54,6 +54,8 @@ class Projection:
         name: what the view is called; the class's name if not given.
     """
 
+    in_database: ClassVar[bool] = False
+    database: ClassVar[str | None] = None
     view: ClassVar[str]
     _followers: ClassVar[dict[type, tuple[Function, bool]]] = {}
     _answers: ClassVar[dict[type, Function]] = {}
