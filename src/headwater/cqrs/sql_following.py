@@ -19,9 +19,6 @@ from headwater.store.model import Recorded, StoredEvent
 from headwater.store.store import EventStore
 from headwater.types import Position
 
-BATCH: Final = 1_000
-"""How many events of the log lie between two commits, at most."""
-
 _log: Final = logging.getLogger("headwater.cqrs")
 
 
@@ -32,16 +29,13 @@ class SqlFollowing:
         store: the log.
         projection: the view.
         database: where its tables are.
-        batch: how many events lie between two commits, at most.
     """
 
-    def __init__(
-        self, store: EventStore, projection: SQLProjection, database: ViewDatabase, batch: int = BATCH
-    ) -> None:
+    def __init__(self, store: EventStore, projection: SQLProjection, database: ViewDatabase) -> None:
         self._store: Final = store
         self._projection: Final = projection
         self._database: Final = database
-        self._batch: Final = batch
+        self._batch: Final = projection.batch
         self._checkpoints: Final = Checkpoints(type(projection))
         self._writer: Final = BatchWriter(projection, self._checkpoints, database)
         self._types: Final[frozenset[TypeName]] = projection.type_names()

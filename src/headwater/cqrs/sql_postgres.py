@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final, TypeVar, cast
 
 from sqlalchemy import Connection, Dialect
@@ -10,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from headwater.cqrs.sql_failure import database_errors, unavailable
-from headwater.errors import ViewUnavailable
 from headwater.store.postgres.address import PostgresAddress
 from headwater.store.postgres.driver import asyncpg
 from headwater.store.postgres.failure import DRIVER
@@ -73,7 +74,7 @@ class PostgresViewDatabase:
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run a function in a transaction. See `ViewDatabase`."""
-        async with await self._connection(self._written) as connection:
+        async with self._connection(self._written) as connection:
             with database_errors(self.location):
                 result = await connection.run_sync(work)
                 await connection.commit()
@@ -81,7 +82,7 @@ class PostgresViewDatabase:
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a function that reads. See `ViewDatabase`."""
-        async with await self._connection(self._read) as connection:
+        async with self._connection(self._read) as connection:
             with database_errors(self.location):
                 return await connection.run_sync(work)
 
@@ -90,13 +91,16 @@ class PostgresViewDatabase:
         await self._read.dispose()
         await self._written.dispose()
 
-    async def _connection(self, engine: AsyncEngine) -> AsyncConnection:
+    @asynccontextmanager
+    async def _connection(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
-            return await engine.connect()
-        except ViewUnavailable:
-            raise
+            connection = await engine.connect()
         except Exception as error:
             raise unavailable(self.location, error) from error
+        try:
+            yield connection
+        finally:
+            await asyncio.shield(connection.close())
 
     def _engine(self, connections: int) -> AsyncEngine:
         return create_async_engine(

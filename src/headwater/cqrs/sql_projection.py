@@ -21,6 +21,7 @@ from headwater.store.model import Recorded
 Answer = TypeVar("Answer")
 
 MAX_PARTITIONS: Final = 64
+MAX_BATCH: Final = 100_000
 _ANSWER_TAKES: Final = 2
 
 
@@ -66,35 +67,46 @@ class SQLProjection(Projection):
             the application ends. If not given, the application says.
         partitions: into how many parts the view is split by `partition_key`; each is written in transactions of its
             own, in PostgreSQL at the same time. In SQLite more than one has no advantage: a file has one writer.
+        batch: how many events of the log lie between two commits, at most.
 
     Attributes:
         tables: its tables, by the names of the attributes.
         database: see above.
         partitions: see above.
+        batch: see above.
         dialect: `sqlite` or `postgresql`.
     """
 
     in_database: ClassVar[bool] = True
     tables: ClassVar[Mapping[str, Table]] = {}
     partitions: ClassVar[int] = 1
+    batch: ClassVar[int] = 1_000
     dialect: str = "sqlite"
     _private: PrivateTables | None = None
 
     def __init_subclass__(
-        cls, *, version: int = 1, name: str | None = None, database: str | None = None, partitions: int = 1
+        cls,
+        *,
+        version: int = 1,
+        name: str | None = None,
+        database: str | None = None,
+        partitions: int = 1,
+        batch: int = 1_000,
     ) -> None:
         """Make the tables.
 
         Raises:
-            DefinitionError: it has none, or one makes no sense; the partitions are not between 1 and 64; or a method
-                has other parameters than it should.
+            DefinitionError: it has none, or one makes no sense; the partitions are not between 1 and 64, or the batch
+                not between 1 and 100,000; or a method has other parameters than it should.
         """
         super().__init_subclass__(version=version, name=name)
         if not 1 <= partitions <= MAX_PARTITIONS:
             raise DefinitionError(
                 f"{cls.__qualname__}: partitions are between 1 and {MAX_PARTITIONS}, not {partitions}"
             )
-        cls.partitions = partitions
+        if not 1 <= batch <= MAX_BATCH:
+            raise DefinitionError(f"{cls.__qualname__}: a batch is between 1 and {MAX_BATCH:,} events, not {batch}")
+        cls.partitions, cls.batch = partitions, batch
         cls.database = cls.database if database is None else database
         cls.tables = _tables_of(cls, version)
         for query, function in cls._answers.items():
