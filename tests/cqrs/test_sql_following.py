@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -70,13 +71,30 @@ def ledger(batch: int, partitions: int, version: int = 1) -> type[Ledger]:
     return Books
 
 
-async def history(store: EventStore, appends: list[tuple[str, list[Event]]]) -> list[tuple[StoredEvent, object]]:
-    for account, events in appends:
-        await store.append(f"account-{account}", events)
-    return [(recorded.stored, recorded.event) async for recorded in store.read_all()]
+Appends = list[tuple[str, list[Event]]]
 
 
-async def check(kind: type[Ledger], database: ViewDatabase, log: list[tuple[StoredEvent, object]]) -> None:
+class Log:
+    """A log that grows.
+
+    Args:
+        store: where it is.
+        appends: what is appended, first a half of it.
+    """
+
+    def __init__(self, store: EventStore, appends: Appends) -> None:
+        self.store = store
+        self.pending = list(appends)
+        self.events: list[tuple[StoredEvent, object]] = []
+
+    async def grow(self, count: int = 1) -> None:
+        for account, events in self.pending[:count]:
+            await self.store.append(f"account-{account}", events)
+        del self.pending[:count]
+        self.events = [(recorded.stored, recorded.event) async for recorded in self.store.read_all()]
+
+
+async def check(kind: type[Ledger], database: ViewDatabase, log: Log) -> None:
     """Each partition's rows are those of a fold of its own events up to its own checkpoint."""
     checkpoints: list[Checkpoint] = await database.read(Checkpoints(kind).read)
 
@@ -84,7 +102,7 @@ async def check(kind: type[Ledger], database: ViewDatabase, log: list[tuple[Stor
         return stored.position <= checkpoints[partition_of(stored.stream, kind.partitions)].position
 
     found = await database.read(lambda connection: picture(connection, kind))
-    assert found == fold((stored, event) for stored, event in log if followed(stored))
+    assert found == fold((stored, event) for stored, event in log.events if followed(stored))
 
 
 async def start(kind: type[Ledger], database: ViewDatabase, store: EventStore) -> SqlFollowing:
@@ -96,49 +114,52 @@ async def start(kind: type[Ledger], database: ViewDatabase, store: EventStore) -
     return following
 
 
-async def follow(
-    kind: type[Ledger], database: ViewDatabase, log: list[tuple[StoredEvent, object]], store: EventStore, killer: Killer
-) -> None:
-    """Follow the log with as many new writers as it takes."""
+async def follow(kind: type[Ledger], database: ViewDatabase, log: Log, killer: Killer) -> None:
+    """Follow the log with as many new writers as it takes. With each kill it grows, and the batches become longer."""
     following = None
     more = True
     while more:
         try:
             with killer:
-                following = following or await start(kind, database, store)
+                following = following or await start(kind, database, log.store)
                 more = await following.follow_page()
         except Killed:
             following = None
+            kind.batch += 1
+            await log.grow()
         else:
             await check(kind, database, log)
     assert following is not None
     assert following.failure is None
-    assert following.position == len(log)
+    assert following.position == len(log.events)
 
 
-async def scenario(url: str, appends: list[tuple[str, list[Event]]], kind: type[Ledger], killer: Killer) -> None:
+async def scenario(url: str, appends: Appends, kind: type[Ledger], killer: Killer) -> None:
     async with await EventStore.open("memory://", Codec.of(Deposited, Withdrawn, Audited)) as store:
-        log = await history(store, appends)
+        log = Log(store, appends)
         async with await SqlView.open(kind, view_address(url, "memory://")) as view:
             await view.drop()
-            await follow(kind, view.database, log, store, killer)
-            assert await view.position() == len(log)
+            for _ in range(2):
+                await log.grow(len(appends) // 2 + 1)
+                await follow(kind, view.database, log, killer)
+            assert await view.position() == len(log.events)
             await view.drop()
 
 
 @pytest.mark.row("BC-02")
 @pytest.mark.row("CM-26")
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(HISTORIES, st.integers(1, 5), st.integers(1, 4), st.sets(st.integers(1, 150), max_size=12))
 def test_rows_at_every_position_are_those_of_a_fold(
-    appends: list[tuple[str, list[Event]]], batch: int, partitions: int, points: set[int]
+    appends: Appends, batch: int, partitions: int, points: set[int]
 ) -> None:
-    asyncio.run(scenario("memory://", appends, ledger(batch, partitions), Killer(points)))
+    with TemporaryDirectory() as folder:
+        asyncio.run(scenario(f"sqlite:///{folder}/views.db", appends, ledger(batch, partitions), Killer(points)))
 
 
-def test_a_kill_at_every_point_between_two_statements() -> None:
+def test_a_kill_at_every_point_between_two_statements(tmp_path: Path) -> None:
     """One kill in each run, at each point in turn, until a run has fewer points than that."""
-    appends: list[tuple[str, list[Event]]] = [
+    appends: Appends = [
         ("a", [Deposited(1)]),
         ("b", [Deposited(2), Audited("x")]),
         ("a", [Withdrawn(1)] * 2),
@@ -147,7 +168,7 @@ def test_a_kill_at_every_point_between_two_statements() -> None:
     while killed:
         number += 1
         killer = Killer({number})
-        asyncio.run(scenario("memory://", appends, ledger(batch=3, partitions=2), killer))
+        asyncio.run(scenario(f"sqlite:///{tmp_path}/views.db", appends, ledger(batch=3, partitions=2), killer))
         killed = killer.kills
     assert number > 30
 
@@ -156,9 +177,7 @@ def test_a_kill_at_every_point_between_two_statements() -> None:
 @pytest.mark.row("CM-26")
 def test_it_is_so_in_postgresql(postgres: str, tmp_path: Path) -> None:
     url = with_options(postgres, schema=own_schema(tmp_path))
-    appends: list[tuple[str, list[Event]]] = [
-        (account, [Deposited(3), Audited("x"), Withdrawn(1)]) for account in "abcabc"
-    ]
+    appends: Appends = [(account, [Deposited(3), Audited("x"), Withdrawn(1)]) for account in "abcabc"]
     killer = Killer(set(range(3, 400, 29)))
     asyncio.run(scenario(url, appends, ledger(batch=2, partitions=3), killer))
     assert killer.kills > 5
@@ -168,7 +187,8 @@ def test_a_second_writer_goes_on_from_where_the_first_is() -> None:
     async def main() -> None:
         kind = ledger(batch=2, partitions=1)
         async with await EventStore.open("memory://", Codec.of(Deposited, Withdrawn, Audited)) as store:
-            log = await history(store, [("a", [Deposited(n) for n in range(1, 11)])])
+            log = Log(store, [("a", [Deposited(n) for n in range(1, 11)])])
+            await log.grow()
             async with await SqlView.open(kind, view_address("memory://", "memory://")) as view:
                 first = await start(kind, view.database, store)
                 second = await start(kind, view.database, store)
@@ -186,7 +206,7 @@ def test_the_tables_of_another_log_are_refused() -> None:
         async with await SqlView.open(kind, view_address("memory://", "memory://")) as view:
             for events, refused in ((3, False), (5, True), (2, True)):
                 async with await EventStore.open("memory://", Codec.of(Deposited, Withdrawn, Audited)) as store:
-                    await history(store, [("a", [Deposited(1)] * events)])
+                    await store.append("account-a", [Deposited(1)] * events)
                     if refused:
                         with pytest.raises(ViewOfOtherLog, match="position 3"):
                             await start(kind, view.database, store)
