@@ -360,9 +360,9 @@ class Application:
             raise ApplicationError(f"application {self.name!r} is running already")
         store = await EventStore.open(self.url, self.codec, clock=self._clock, telemetry=self.telemetry)
         try:
-            await prepare_views(self._view_addresses)
             await self.pubsub.start()
             await self._system.__aenter__()
+            await prepare_views(self._view_addresses)
             await self._system.start(Supervisor, self._children(store))
         except BaseException:
             await self._system.__aexit__(None, None, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, TypeVar
 
 import msgspec
@@ -28,12 +29,15 @@ class Rows:
 
     def all(self, statement: Executable, row: type[T]) -> list[T]:
         """Every row, as a struct with fields named as the columns are."""
-        return [_convert(dict(one), row) for one in self.connection.execute(statement).mappings()]
+        found = self.connection.execute(statement)
+        names = _names(found.keys())
+        return [_convert(dict(zip(names, one, strict=True)), row) for one in found]
 
     def first(self, statement: Executable, row: type[T]) -> T | None:
         """The first row, as a struct; None if there is none."""
-        found = self.connection.execute(statement).mappings().first()
-        return None if found is None else _convert(dict(found), row)
+        found = self.connection.execute(statement)
+        names, first = _names(found.keys()), found.first()
+        return None if first is None else _convert(dict(zip(names, first, strict=True)), row)
 
     def values(self, statement: Executable, kind: type[T]) -> list[T]:
         """The first column of every row."""
@@ -43,6 +47,10 @@ class Rows:
         """The first column of the first row; None if there is no row, or it is NULL."""
         found = self.connection.execute(statement).scalars().first()
         return None if found is None else _convert(found, kind)
+
+
+def _names(columns: Iterable[str]) -> list[str]:
+    return [str(name) for name in columns]  # plain ones: SQLAlchemy's know how they are quoted
 
 
 def _convert(found: object, kind: type[T]) -> T:
