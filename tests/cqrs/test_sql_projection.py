@@ -59,10 +59,28 @@ def test_a_view_is_still_there_after_a_restart(tmp_path: Path) -> None:
             await look(application)
             then = await application.project(Ledger, at=Position(1))
             assert (then.ask(BalanceOf("a")), then.ask(BalanceOf("b"))) == (10, 0)
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("headwater-view")]
         async with bank(tmp_path, Ledger) as application:
             await look(application)
             assert (await application.views())[0].position == 3
         assert (tmp_path / "bank.views.db").exists()
+
+    asyncio.run(main())
+
+
+def test_a_view_whose_process_is_killed_comes_back(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bank(tmp_path, Ledger) as application:
+            await trade(application, Ledger)
+            old = application.system.whereis(f"view {Ledger.view}")
+            assert old is not None
+            old.kill()
+            while application.system.whereis(f"view {Ledger.view}") in (None, old):
+                await asyncio.sleep(0)
+            await look(application)
+            done = await application.dispatch(Deposit("a", 1))
+            await application.wait_for(Ledger, done.position)
+            assert await application.query(BalanceOf("a")) == 8
 
     asyncio.run(main())
 

@@ -18,9 +18,11 @@ from headwater.cqrs.view_process import ViewProcess, ViewStatus
 from headwater.cqrs.view_waiters import ViewWaiters
 from headwater.errors import ApplicationError, InternalError, StoreError, ViewUnavailable
 from headwater.runtime.backoff import Backoff
+from headwater.runtime.down import Exited
 from headwater.runtime.exits import Reason
 from headwater.runtime.reply import Deferred
 from headwater.runtime.task import Task
+from headwater.runtime.task_process import trap_exits
 from headwater.store.postgres.patience import pause
 from headwater.store.store import EventStore
 from headwater.types import Position
@@ -41,8 +43,6 @@ class SQLViewProcess(ViewProcess):
     queries raise `ViewFailed`. The rows stay as they were before that event, and after a restart with mended code the
     view goes on from there. A database that can't be reached stops nothing: the view tries again.
     """
-
-    trap_exit = False  # what there is to clean up, the task does
 
     async def init(  # type: ignore[override]  # it has to know where
         self, store: EventStore, kind: type[Projection], broadcast: Broadcast, address: ViewAddress
@@ -66,7 +66,7 @@ class SQLViewProcess(ViewProcess):
             self._rows_of = await self._prepare(kind)
             unwatch = store.watch(self._bell.set)
             await self._catch_up()
-            await Task.run(self._keep_following, unwatch)
+            self._task = await Task.run(self._keep_following, unwatch)
         except BaseException:
             await self._sql.database.close()
             raise
@@ -134,13 +134,23 @@ class SQLViewProcess(ViewProcess):
         """Look for new events."""
         self._bell.set()
 
-    def terminate(self, reason: Reason) -> None:
-        """Nothing is left to do."""
+    def handle_info(self, message: object) -> None:
+        """End with the task that follows the log."""
+        match message:
+            case Exited(reason=reason):
+                self.stop(reason)
+            case _:
+                super().handle_info(message)
+
+    async def terminate(self, reason: Reason) -> None:  # type: ignore[override]  # a view in memory has nothing to wait for
+        """Wait until the batch that is being written is done, and the connections are closed."""
+        await self._task.shutdown()
 
     # --- following -------------------------------------------------------------------------------------------
 
     async def _keep_following(self, unwatch: Callable[[], None]) -> None:
         """Follow the log until the process ends, then clean up."""
+        trap_exits()  # the clean-up is waited for
         try:
             while self._following.failure is None:
                 await self._bell.wait()
