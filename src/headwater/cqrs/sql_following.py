@@ -41,6 +41,7 @@ class SqlFollowing:
         self._types: Final[frozenset[TypeName]] = projection.type_names()
         self._partitioning: Final = Partitioning(projection.partitions, projection.partition_key)
         self._positions: list[int] = []
+        self._certain = False
         self.failure: ViewFailed | None = None
 
     @property
@@ -76,6 +77,7 @@ class SqlFollowing:
         if len(checkpoints) != self._projection.partitions:
             raise ViewTablesChanged(self._projection.view, "headwater_views", None, "its checkpoints are gone")
         self._positions = [checkpoint.position for checkpoint in checkpoints]
+        self._certain = True
 
     async def follow_page(self) -> bool:
         """Follow one stretch of the log. False if there was none, or the view has stopped.
@@ -86,7 +88,7 @@ class SqlFollowing:
             ViewUnavailable: the database is at fault. What is written is written; `forget` the positions.
             StoreError: the log can't be read.
         """
-        if not self._positions:
+        if not self._certain:
             await self._read_positions()
         page = await self._store.page_all(self.position, self._batch)
         if not page or self.failure is not None:
@@ -100,7 +102,7 @@ class SqlFollowing:
 
     def forget(self) -> None:
         """Read the checkpoints before anything else: what was written last is not known for certain."""
-        self._positions = []
+        self._certain = False
 
     async def _write(self, page: Sequence[StoredEvent]) -> None:
         events, failed = self._decode(page)
