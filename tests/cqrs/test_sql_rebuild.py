@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 
 from headwater import Application, Codec, Event, EventStore, Position, Projection, Raw, Recorded, project, upcast
 from headwater.cqrs.sql_address import view_address
@@ -124,6 +125,9 @@ def test_what_a_killed_build_has_left_is_removed(tmp_path: Path) -> None:
     async def main() -> None:
         async with bank(tmp_path, LedgerV2) as app:
             await app.dispatch(Deposit("a", 5), wait_for=[LedgerV2])
+        address = view_address(f"sqlite:///{tmp_path}/bank.views.db", "memory://")
+        async with await SqlView.open(LedgerV2, address) as view:
+            await view.database.write(lambda connection: connection.execute(delete(LedgerV2.entries)))
         async with bank(tmp_path, Ledger) as app:
             await app.dispatch(Deposit("a", 5))
             await app.rebuild(LedgerV2)

@@ -39,6 +39,7 @@ def status(
     """Print where the next start begins.
 
     This is what is stored. The views of a running application are in its own memory, and further: ask it (`views`).
+    Those in a database are where they are shown.
     """
     application = load_application(app)
     found = asyncio.run(_statuses(application, database))
