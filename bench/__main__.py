@@ -7,11 +7,24 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import cqrs, cqrs_postgres, demo, pubsub, runtime, stages, store, store_postgres, store_subscribe, tables
+from bench import (
+    catchup,
+    cqrs,
+    cqrs_postgres,
+    demo,
+    pubsub,
+    runtime,
+    stages,
+    store,
+    store_postgres,
+    store_subscribe,
+    tables,
+)
 from bench.result import Result, print_table, write_json
 
 BENCHMARKS: dict[str, Callable[[], list[Result]]] = {
     "cqrs": cqrs.run,
+    "cqrs.catchup": catchup.run,
     "cqrs.postgres": cqrs_postgres.run,
     "demo": demo.run,
     "pubsub": pubsub.run,

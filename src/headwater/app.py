@@ -37,6 +37,7 @@ from headwater.cqrs.reactions import Reactions
 from headwater.cqrs.router import CommandRouter
 from headwater.cqrs.scheduling import Scheduled, Scheduling
 from headwater.cqrs.snapshot_writer import SNAPSHOTS, SnapshotWriter
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_process import ViewProcess
 from headwater.cqrs.view_status import ViewStatus
 from headwater.cqrs.views import Views
@@ -95,6 +96,9 @@ class Application:
         models: decisions about several entities at once.
         projections: the read side. Of several versions of one view, the first serves, until another is built by
             `rebuild`; that one then serves at the next start too.
+        view_database: the URL of the database in which a `SQLProjection` has its tables, if it names none itself:
+            `sqlite:///views.db`, `postgresql://…` or `memory://`. By default `bank.views.db` beside a store in
+            `bank.db`, the schema `headwater_views` in the store's database, or memory if the store is there.
         handlers: side effects: classes of event handlers, or objects of them that were made with what they need.
         process_managers: what follows events and answers with commands.
         parking: where process managers leave what they can't handle; by default it becomes a dead letter, see
@@ -115,12 +119,13 @@ class Application:
     Attributes:
         blueprint: all parts that it was given.
         handlers: which event handlers it has.
+        view_places: where its views in databases are.
         run_handlers: whether they handle events once it is entered. Set it to False before, to look after their dead
             letters, say, and leave the rest alone.
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
-            one type name.
+            one type name; a `SQLProjection` names no proper database.
         BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
         ValueError: `max_live` is below 1.
     """
@@ -133,6 +138,7 @@ class Application:
         aggregates: Sequence[type[Aggregate] | Decider[object]] = (),
         models: Sequence[ModelClass] = (),
         projections: Sequence[type[Projection]] = (),
+        view_database: str | None = None,
         handlers: Sequence[HandlerDefinition] = (),
         process_managers: Sequence[type[ProcessManager]] = (),
         parking: Parking | None = None,
@@ -171,6 +177,7 @@ class Application:
         self.telemetry = telemetry or Telemetry(clock or SystemClock())
         self.pubsub = PubSub(telemetry=self.telemetry)
         self.url = store
+        self.view_places = ViewPlaces(store, view_database)
         self._clock = clock or SystemClock()
         models, managers = self.blueprint.models, self.blueprint.process_managers
         self._commands = CommandRouter(self.aggregates, models)
@@ -181,7 +188,7 @@ class Application:
         self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more), self.blueprint.upcasters)
         self.codec.check_upcasters()
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
-        self._views = Views(self.projections, self._system, self.codec.types)
+        self._views = Views(self.projections, self._system, self.codec.types, self.view_places)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
         self._handlers: Handlers | None = None
@@ -192,6 +199,7 @@ class Application:
         store: str,
         *,
         name: str | None = None,
+        view_database: str | None = None,
         clock: Clock | None = None,
         rng: Rng | None = None,
         telemetry: Telemetry | None = None,
@@ -203,6 +211,8 @@ class Application:
         Args:
             store: the URL of its event store.
             name: for logs; the same if not given.
+            view_database: where its views in databases are; beside the store if not given, also if this one's are
+                elsewhere: one place can't hold the views of two logs.
             clock: the same as this one was given if not given.
             rng: likewise.
             telemetry: likewise.
@@ -215,6 +225,7 @@ class Application:
             aggregates=parts.aggregates,
             models=parts.models,
             projections=parts.projections,
+            view_database=view_database,
             handlers=parts.handlers,
             process_managers=parts.process_managers,
             upcasters=parts.upcasters,

@@ -259,7 +259,7 @@ def test_a_rebuild_ends_with_its_caller(tmp_path: Path) -> None:
             for number in range(25):  # more than is kept in memory
                 await app.store.append(f"account-{number}", [Deposited(1)] * 1_000)
             rebuilding = asyncio.create_task(app.rebuild(SumsV2))
-            while (await app.views())[0].rebuild is None:
+            while (await app.views())[0].rebuild is None and not rebuilding.done():
                 await asyncio.sleep(0)
             rebuilding.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -12,6 +12,7 @@ import pytest
 from headwater import EventStore, Position, Projection, Recorded, StoredEvent, ViewBuild, answer, project
 from headwater.cqrs.active_versions import ActiveVersions
 from headwater.cqrs.view_build import MemoryBuild
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.errors import StorageFailed, ViewFailed
 from tests.bank import BalanceOf, Deposited
 
@@ -38,7 +39,7 @@ class Outside(Projection, name="Outside"):
         return self.rows.get(query.account, 0)
 
     @classmethod
-    async def begin_build(cls, store: EventStore) -> ViewBuild:
+    async def begin_build(cls, store: EventStore, places: ViewPlaces) -> ViewBuild:
         return OutsideBuild(cls, store)
 
 
@@ -74,6 +75,9 @@ class OutsideBuild:
 
     async def discard(self) -> None:
         Outside.tables.pop(self._name, None)
+
+    async def close(self) -> None:
+        pass
 
 
 @pytest.mark.row("BC-03")

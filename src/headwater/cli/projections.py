@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from headwater.app import Application
-from headwater.cli.opening import JSON_OPTION, load_application, open_for_writing, open_store
+from headwater.cli.opening import JSON_OPTION, load_application, open_for_writing, open_store, store_url
 from headwater.cli.output import note, print_answer, print_json, print_table, wants_json
 from headwater.cli.progress import progress_bar
 from headwater.clock import SystemClock
@@ -39,6 +39,7 @@ def status(
     """Print where the next start begins.
 
     This is what is stored. The views of a running application are in its own memory, and further: ask it (`views`).
+    Those in a database are where they are shown.
     """
     application = load_application(app)
     found = asyncio.run(_statuses(application, database))
@@ -62,7 +63,7 @@ def _row(one: StoredView) -> tuple[object, ...]:
 
 async def _statuses(application: Application, database: str | None) -> list[StoredView]:
     async with await open_store(database or application.url, application.codec) as store:
-        return await _views(application, store).statuses()
+        return await _views(application, store, database).statuses()
 
 
 @projections.command()
@@ -92,7 +93,7 @@ async def _rebuild(
     application: Application, database: str | None, name: str, version: int | None
 ) -> tuple[type[Projection], Position, bool]:
     async with await open_for_writing(database or application.url, application.codec) as store:
-        views = _views(application, store)
+        views = _views(application, store, database)
         view = views.find(name, version)
         kind = await views.active(view) if version is None else view.version(version)
         with progress_bar() as update:
@@ -124,11 +125,12 @@ def swap(
 
 async def _swap(application: Application, database: str | None, name: str, version: int) -> StoredView:
     async with await open_for_writing(database or application.url, application.codec) as store:
-        views = _views(application, store)
+        views = _views(application, store, database)
         view = views.find(name, version)
         await views.swap(view, version)
         return next(one for one in await views.statuses() if one.view == view.version(version).view)
 
 
-def _views(application: Application, store: EventStore) -> StoredViews:
-    return StoredViews(application.projections, store, SystemClock())
+def _views(application: Application, store: EventStore, database: str | None) -> StoredViews:
+    places = application.view_places if database is None else application.view_places.on(store_url(database))
+    return StoredViews(application.projections, store, SystemClock(), places)

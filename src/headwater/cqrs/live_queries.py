@@ -43,6 +43,19 @@ class LiveQuery:
         """Whether somebody waits for an answer."""
         return self.waiting is not None and not self.waiting.abandoned
 
+    def offer(self, answer: object) -> None:
+        """Give the answer to the subscriber that waits, if it isn't the one before."""
+        waiting = self.waiting
+        if waiting is not None and self.changed(answer):
+            self.waiting = None
+            waiting.reply(answer)
+
+    def fail(self, error: Exception) -> None:
+        """Give an error to the subscriber that waits."""
+        waiting, self.waiting = self.waiting, None
+        if waiting is not None:
+            waiting.fail(error)
+
     def changed(self, answer: object) -> bool:
         """Whether the answer isn't the one before. It counts as given from now on."""
         value = frozen_copy(answer)  # a list that the view goes on changing would equal itself
@@ -87,6 +100,12 @@ class LiveQueries:
         self, number: int, received: int, deferred: Deferred[object], ask: Callable[[Query[object]], object]
     ) -> None:
         """Answer as soon as the answer is another one than the last; at once if it is already."""
+        live = self.enter(number, received, deferred)
+        if live is not None:
+            self._look(live, ask)
+
+    def enter(self, number: int, received: int, deferred: Deferred[object]) -> LiveQuery | None:
+        """A subscriber waits for its next answer, which the caller looks for. None if it can't: it was told why."""
         live = self._open.get(number)
         if live is None:
             deferred.fail(ApplicationError("the subscription is closed"))
@@ -94,7 +113,12 @@ class LiveQueries:
             deferred.fail(ApplicationError("another task waits for the subscription's next answer"))
         else:
             live.wait(deferred, received)
-            self._look(live, ask)
+            return live
+        return None
+
+    def waiting(self) -> list[LiveQuery]:
+        """Those whose subscribers wait for an answer."""
+        return [live for live in self._open.values() if live.awaited]
 
     def look(self, ask: Callable[[Query[object]], object]) -> None:
         """The view has changed: answer those who wait, if their answers have."""
@@ -110,16 +134,11 @@ class LiveQueries:
         try:
             answer = ask(live.query)
         except Exception as error:  # noqa: BLE001 - a question never harms the view
-            live.waiting = None
-            deferred.fail(error)
+            live.fail(error)
         else:
-            if live.changed(answer):
-                live.waiting = None
-                deferred.reply(answer)
+            live.offer(answer)
 
     def fail(self, error: Exception) -> None:
         """The view has stopped: those who wait get the error."""
         for live in self._open.values():
-            if live.waiting is not None:
-                live.waiting.fail(error)
-                live.waiting = None
+            live.fail(error)

@@ -63,6 +63,8 @@ class Projection(Follower):
         view_version: its version.
     """
 
+    in_database: ClassVar[bool] = False
+    database: ClassVar[str | None] = None
     view: ClassVar[str]
     view_name: ClassVar[str]
     view_version: ClassVar[int]

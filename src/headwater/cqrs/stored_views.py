@@ -14,8 +14,9 @@ from headwater.cqrs.projection import Projection, TableProjection
 from headwater.cqrs.served_view import ServedView
 from headwater.cqrs.view_build import ViewBuild, begin_build
 from headwater.cqrs.view_picture import Picture
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_snapshots import ViewSnapshots
-from headwater.errors import UnknownView, one_of
+from headwater.errors import UnknownView, ViewVersionTaken, one_of
 from headwater.store.page import Selection
 from headwater.store.store import EventStore
 from headwater.types import Position
@@ -55,7 +56,7 @@ class StoredView(msgspec.Struct, frozen=True):
 class StoresPosition(Protocol):
     """A class of projections that keeps its rows itself, such as in a database."""
 
-    async def stored_position(self, store: EventStore) -> Position:
+    async def stored_position(self, places: ViewPlaces) -> Position:
         """Up to where the stored rows follow the log; 0 if there are none. It is a `classmethod` of the class."""
 
 
@@ -66,10 +67,14 @@ class StoredViews:
         projections: those of the application; of several versions of one view, the first is active by default.
         store: the application's, with the application's codec.
         clock: tells the time.
+        places: where those are that have tables in a database.
     """
 
-    def __init__(self, projections: Sequence[type[Projection]], store: EventStore, clock: Clock) -> None:
+    def __init__(
+        self, projections: Sequence[type[Projection]], store: EventStore, clock: Clock, places: ViewPlaces
+    ) -> None:
         self._store = store
+        self._places = places
         self._clock = clock
         self._active = ActiveVersions(store)
         self._views: dict[str, ServedView] = {}
@@ -116,7 +121,7 @@ class StoredViews:
         position, stored_at, rows = Position(0), None, None
         itself: object = kind
         if isinstance(itself, StoresPosition):
-            position = await itself.stored_position(self._store)
+            position = await itself.stored_position(self._places)
         elif issubclass(kind, TableProjection) and kind.snapshot_every is not None:
             manifest = await ViewSnapshots(self._store, kind, self._clock).manifest()
             if manifest is not None:
@@ -139,20 +144,31 @@ class StoredViews:
             ViewFailed: an event could not be followed. What was stored is as it was.
             StoreError: the log could not be read, or nothing be stored.
             DefinitionError: rows can't be put into a snapshot.
+            ViewVersionTaken: the tables of this version serve.
         """
-        build = await begin_build(kind, self._store, self._clock)
+        await self._check_place(kind)
+        build = await begin_build(kind, self._store, self._clock, self._places)
         try:
             await self._catch_up(build, tell)
         except BaseException:
             await build.discard()
             raise
         projection = await build.finish()
+        await build.close()
         if isinstance(projection, TableProjection) and projection.snapshot_every is not None and build.position:
             snapshots = ViewSnapshots(self._store, type(projection), self._clock)
             (last,) = await self._store.page_all(build.position - 1, 1)
             await snapshots.forget()
             await snapshots.save(Picture(projection), last)
         return build.position
+
+    async def _check_place(self, kind: type[Projection]) -> None:
+        """A build begins by removing what there is of its version, so that must not be what serves."""
+        itself: object = kind
+        if not isinstance(itself, StoresPosition) or kind is not await self.active(self._views[kind.view_name]):
+            return
+        if await itself.stored_position(self._places):
+            raise ViewVersionTaken(kind.view)
 
     async def _catch_up(self, build: ViewBuild, tell: Tell) -> None:
         while True:

@@ -8,6 +8,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from headwater.clock import Clock
 from headwater.cqrs.projection import Projection
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.errors import ViewFailed
 from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
@@ -53,20 +54,23 @@ class ViewBuild(Protocol):
     async def discard(self) -> None:
         """Leave nothing behind. Harmless when there is nothing."""
 
+    async def close(self) -> None:
+        """Let go of connections: the build is finished, and doesn't serve here."""
+
 
 @runtime_checkable
 class Buildable(Protocol):
     """A class of projections whose rows lie elsewhere than in its objects, such as in a database."""
 
-    async def begin_build(self, store: EventStore) -> ViewBuild:
+    async def begin_build(self, store: EventStore, places: ViewPlaces) -> ViewBuild:
         """Begin a build of the class, beside what serves, from the log's beginning. It is a `classmethod` of it."""
 
 
-async def begin_build(projection: type[Projection], store: EventStore, clock: Clock) -> ViewBuild:
+async def begin_build(projection: type[Projection], store: EventStore, clock: Clock, places: ViewPlaces) -> ViewBuild:
     """Begin a build of a projection, from the log's beginning."""
     kind: object = projection
     if isinstance(kind, Buildable):
-        return await kind.begin_build(store)
+        return await kind.begin_build(store, places)
     return MemoryBuild(projection, store, clock)
 
 
@@ -119,6 +123,9 @@ class MemoryBuild:
 
     async def discard(self) -> None:
         """There is nothing to leave behind."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
 
 def view_failed(view: str, stored: StoredEvent, error: Exception) -> ViewFailed:

@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from headwater.cqrs.projection import Projection
 from headwater.cqrs.view_build import ViewBuild, begin_build
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_process import PAGE, ViewProcess
 from headwater.cqrs.view_status import RebuildProgress
 from headwater.runtime.exits import Reason
@@ -49,7 +50,7 @@ class ViewBuilder(GenServer):
     trap_exit = True  # so that `terminate` discards the build
     restart: ClassVar[Restart] = "temporary"
 
-    async def init(self, store: EventStore, kind: type[Projection], view: Pid[ViewProcess]) -> None:
+    async def init(self, store: EventStore, kind: type[Projection], view: Pid[ViewProcess], places: ViewPlaces) -> None:
         """Begin."""
         self._store = store
         self._kind = kind
@@ -57,7 +58,7 @@ class ViewBuilder(GenServer):
         self._now = self.pid.process.node.clock.monotonic
         self._waiting: Deferred[Position] | None = None
         self._handed_over = False
-        self._build: ViewBuild = await begin_build(kind, store, self.pid.process.node.clock)
+        self._build: ViewBuild = await begin_build(kind, store, self.pid.process.node.clock, places)
         self._speed = BuildingSpeed(kind.view, self._now(), self._build.position)
         self._head = await store.head()
 

@@ -13,9 +13,19 @@ from headwater.cqrs.query_subscription import QuerySubscription
 from headwater.cqrs.router import QueryRouter
 from headwater.cqrs.served_view import ServedView
 from headwater.cqrs.view_builder import ViewBuilder
+from headwater.cqrs.view_choice import prepare_view, view_child
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_process import ViewProcess
 from headwater.cqrs.view_status import RebuildProgress, ViewStatus
-from headwater.errors import DefinitionError, NameTaken, ProcessError, RebuildRunning, UnknownView, one_of
+from headwater.errors import (
+    DefinitionError,
+    NameTaken,
+    ProcessError,
+    RebuildRunning,
+    UnknownView,
+    ViewVersionTaken,
+    one_of,
+)
 from headwater.runtime.child import Child
 from headwater.runtime.pid import Pid
 from headwater.runtime.system import System
@@ -35,16 +45,20 @@ class Views:
             made the active one.
         system: where their processes live.
         types: learns the events of projections that come later.
+        places: where those are that have tables in a database.
 
     Raises:
         DefinitionError: two projections have the same name and version, or two views answer the same query; or
-            snapshots of one can't be taken.
+            snapshots of one can't be taken; or one names no proper database.
     """
 
-    def __init__(self, projections: Sequence[type[Projection]], system: System, types: TypeRegistry) -> None:
+    def __init__(
+        self, projections: Sequence[type[Projection]], system: System, types: TypeRegistry, places: ViewPlaces
+    ) -> None:
         self._router = QueryRouter(projections)
         self._system = system
         self._types = types
+        self._places = places
         self._served: dict[str, ServedView] = {}
         for projection in projections:
             self._know(projection)
@@ -52,6 +66,8 @@ class Views:
     def _know(self, projection: type[Projection]) -> None:
         if issubclass(projection, TableProjection):
             projection.check_state()
+        if projection.in_database:
+            self._places.address(projection)
         served = self._served.setdefault(projection.view_name, ServedView(projection))
         served.versions[projection.view_version] = projection
 
@@ -65,13 +81,15 @@ class Views:
 
         Raises:
             StoreError: the store can't be read.
+            ViewDatabaseError: the tables of a view aren't what they should be, or can't be reached.
         """
         active = ActiveVersions(store)
         for served in self.served:
             version = await active.read(served.name)
             first = next(iter(served.versions.values()))
             served.projection = first if version is None else served.versions.get(version, first)
-        return [Child(ViewProcess, store, served, broadcast, name=served.process_name) for served in self.served]
+            await prepare_view(served.projection, self._places)
+        return [view_child(store, served, broadcast, self._places) for served in self.served]
 
     # --- asking ----------------------------------------------------------------------------------------------
 
@@ -128,7 +146,7 @@ class Views:
         self._admit(kind, served)
         try:
             builder = await self._system.start(
-                ViewBuilder, store, kind, self._process(served), name=_builder_name(served)
+                ViewBuilder, store, kind, self._process(served), self._places, name=_builder_name(served)
             )
         except NameTaken as error:
             raise RebuildRunning(f"view {served.name!r} is being rebuilt already") from error
@@ -139,6 +157,7 @@ class Views:
 
     def _admit(self, kind: type[Projection], served: ServedView) -> None:
         """Make sure that a class can replace what serves, and know it from now on."""
+        self._check_place(kind, served.projection)
         missing = set(served.projection.queries()).difference(kind.queries())
         if missing:
             raise DefinitionError(
@@ -149,6 +168,15 @@ class Views:
             self._types.register(event, event.type_name, event.tagger)
         self._router.add(kind)
         self._know(kind)
+
+    def _check_place(self, kind: type[Projection], serving: type[Projection]) -> None:
+        if kind.in_database != serving.in_database:
+            raise DefinitionError(
+                f"{kind.__qualname__} can't replace {serving.__qualname__}: one of them has its rows in a database, "
+                "and the other one in memory; give the new one another name"
+            )
+        if kind.in_database and kind.view_version == serving.view_version:
+            raise ViewVersionTaken(kind.view)
 
 
 def _builder_name(served: ServedView) -> str:

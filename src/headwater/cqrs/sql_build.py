@@ -1,0 +1,97 @@
+"""A build of a view in a database, in the tables of its own version, beside those of the version that serves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+from headwater.cqrs.sql_address import ViewAddress
+from headwater.cqrs.sql_following import SqlFollowing
+from headwater.cqrs.sql_projection import SQLProjection
+from headwater.cqrs.sql_view import SqlView
+from headwater.store.model import StoredEvent
+from headwater.store.store import EventStore
+from headwater.types import Position
+
+
+class SqlBuild:
+    """See `ViewBuild`. What it has written stays written: it needs nothing to be finished.
+
+    Args:
+        view: its tables, empty at first.
+        projection: makes its rows, and answers queries.
+        following: how it follows the log.
+
+    Attributes:
+        view: see above.
+        projection: see above.
+        following: see above.
+    """
+
+    def __init__(self, view: SqlView, projection: SQLProjection, following: SqlFollowing) -> None:
+        self.view: Final = view
+        self.projection: Final = projection
+        self.following: Final = following
+
+    @classmethod
+    async def begin(cls, kind: type[SQLProjection], store: EventStore, address: ViewAddress) -> Self:
+        """Begin. What there is of this version is removed: another build has left it behind, or it is out of use.
+
+        Raises:
+            ViewDatabaseError: the database has tables of these names that aren't the view's, or can't be reached.
+        """
+        view = await SqlView.open(kind, address)
+        try:
+            await view.drop()
+            return await cls.prepare(view, store)
+        except BaseException:
+            await view.database.close()
+            raise
+
+    @classmethod
+    async def prepare(cls, view: SqlView, store: EventStore) -> Self:
+        """Go on with the tables as they are; they are made if they aren't there.
+
+        Raises:
+            ViewDatabaseError: they aren't what they should be, or can't be reached.
+            StoreError: the log can't be read.
+        """
+        await view.create()
+        projection = view.kind()
+        projection.dialect = view.database.dialect.name
+        following = SqlFollowing(store, projection, view.database)
+        await following.begin()
+        return cls(view, projection, following)
+
+    @property
+    def position(self) -> Position:
+        """Up to where it has followed the log."""
+        return self.following.position
+
+    async def follow(self, page: Sequence[StoredEvent]) -> None:
+        """Follow the next events, in as many transactions as the projection's batches make of them.
+
+        Raises:
+            ViewFailed: an event could not be followed.
+            ViewUnavailable: the database is at fault.
+        """
+        batch = type(self.projection).batch
+        for first in range(0, len(page), batch):
+            await self.following.follow(page[first : first + batch])
+            if self.following.failure is not None:
+                raise self.following.failure
+
+    async def finish(self) -> SQLProjection:
+        """The projection."""
+        return self.projection
+
+    async def discard(self) -> None:
+        """Remove the tables, and close the connections. The next build of the version removes what can't be now."""
+        try:
+            await self.view.drop()
+        finally:
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.view.database.close()
