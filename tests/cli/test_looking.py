@@ -27,7 +27,7 @@ def _at(words: list[str], database: object) -> list[object]:
 @pytest.mark.parametrize("words", LOOKING, ids=lambda words: str(words[0]))
 def test_a_missing_database_is_named_and_not_made(tmp_path: Path, words: list[str]) -> None:
     assert fail(*_at(words, "no.db"), cwd=tmp_path) == (
-        "headwater: there is no file 'no.db'; `headwater demo exchange` makes one\n"
+        "headwater: there is no file 'no.db': an application makes it when it runs the first time, or a demo\n"
     )
     assert not list(tmp_path.iterdir())
 

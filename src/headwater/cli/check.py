@@ -35,7 +35,7 @@ def check(
     ] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
-    """Check that an application can read what it has written.
+    """Check that stored events can still be read.
 
     Compares its classes of events with a lock file, and makes sure that what doesn't fit any more has an upcaster. Asks
     nothing, so that it can be run for each change. Exit codes: 0, all is well; 1, something that may be stored could

@@ -24,9 +24,7 @@ from headwater.cli.letters import (
 from headwater.cli.opening import JSON_OPTION, load_application, open_store
 from headwater.cli.output import Record, TablePrinter, note, print_answer, print_json, wants_json
 
-dead_letters = typer.Typer(
-    help="Look after what handlers and process managers could not handle.", no_args_is_help=True, rich_markup_mode=None
-)
+dead_letters = typer.Typer(help="Look after what could not be handled.", no_args_is_help=True, rich_markup_mode=None)
 
 HANDLER_ARGUMENT = typer.Argument(metavar="HANDLER", help="The name of the handler, or of the process manager.")
 POSITION_ARGUMENT = typer.Argument(
