@@ -639,7 +639,7 @@ Path = Literal["inline", "queued"]
 
 def _turns(path: Path, program: list[Burst], kinds: list[tuple[bool, bool]]) -> History:
     allowed = INLINE_TURNS if path == "inline" else 0
-    with mock.patch("headwater.runtime.process.INLINE_TURNS", allowed):
+    with mock.patch("headwater.runtime.turns.INLINE_TURNS", allowed):
         return asyncio.run(_play(program, kinds, allowed))
 
 

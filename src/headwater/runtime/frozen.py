@@ -27,7 +27,8 @@ from headwater.immutable import instead, mutable_parts
 from headwater.runtime.handlers import Handler
 from headwater.runtime.introspect_mailbox import watch_mailbox
 from headwater.runtime.message import Message, arguments_of
-from headwater.runtime.process import STOP, SYSTEM, Process
+from headwater.runtime.orders import STOP, SYSTEM
+from headwater.runtime.process import Process
 from headwater.runtime.supervising import Supervising
 
 

@@ -38,8 +38,9 @@ from headwater.runtime.introspect_statistics import begin_to_measure, stop_measu
 from headwater.runtime.introspect_statistics import statistics as statistics
 from headwater.runtime.introspect_status import Status, status_of
 from headwater.runtime.message import NOTHING, Message
+from headwater.runtime.orders import SYSTEM
 from headwater.runtime.pid import Pid
-from headwater.runtime.process import SYSTEM, Process, current
+from headwater.runtime.process import Process, current
 
 ServerT = TypeVar("ServerT", bound=GenServer)
 Answer = TypeVar("Answer")

@@ -23,10 +23,13 @@ from typing import Final, cast
 import msgspec
 
 from headwater.errors import DefinitionError
+from headwater.runtime.handling import Handling
 from headwater.runtime.introspect_state import spoken
+from headwater.runtime.lifetime import Lifetime
 from headwater.runtime.message import Message, arguments_of
 from headwater.runtime.pid import Pid
 from headwater.runtime.process import Process
+from headwater.runtime.turns import Turns
 
 LIMIT: Final = 0.1
 """Seconds that a method may hold the loop, unless told otherwise."""
@@ -120,8 +123,9 @@ class Watchdog:
             self._report(stall)
 
 
+_METHODS: Final = [method for part in (Lifetime, Handling, Turns, Process) for method in vars(part).values()]
 _MACHINERY: Final[frozenset[CodeType]] = frozenset(
-    method.__code__ for method in (*vars(Process).values(), Pid.call, Pid.begin) if isinstance(method, FunctionType)
+    method.__code__ for method in (*_METHODS, Pid.call, Pid.begin) if isinstance(method, FunctionType)
 )
 _LOOP_CALLBACK: Final[CodeType] = asyncio.Handle._run.__code__  # noqa: SLF001 - only to know it
 
