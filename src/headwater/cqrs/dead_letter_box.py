@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Final
 
@@ -10,15 +9,14 @@ from headwater.cqrs.dead_letter import (
     Letter,
     LetterDone,
     LetterDropped,
-    LetterEvent,
     LetterFailed,
     LetterParked,
     OpenLetters,
     described,
     traced,
 )
-from headwater.cqrs.letter_stream import LetterStream
-from headwater.errors import DeadLettersFull, EventNotFound, LetterNotFound
+from headwater.cqrs.letter_box import LetterBox
+from headwater.errors import EventNotFound
 from headwater.store.model import Recorded
 from headwater.store.store import EventStore
 
@@ -26,7 +24,7 @@ HandleOnce = Callable[[Recorded], Coroutine[object, object, None]]
 """Gives an event to the handler, once."""
 
 
-class DeadLetterBox:
+class DeadLetterBox(LetterBox[Letter, OpenLetters]):
     """The dead letters of one handler: parked, listed, replayed, dropped. All of it is durable, and lies in the log.
 
         box = application.dead_letters(Mailer)
@@ -45,21 +43,10 @@ class DeadLetterBox:
     """
 
     def __init__(self, store: EventStore, handler: str, handle: HandleOnce, limit: int) -> None:
-        self._letters: Final = LetterStream(store, handler, OpenLetters)
+        super().__init__(store, handler, "handler", OpenLetters, limit)
         self.stream: Final = self._letters.name
-        self._store = store
-        self._handler = handler
-        self._handle = handle
-        self._limit = limit
-        self._replaying = asyncio.Lock()
-
-    async def list(self) -> list[Letter]:
-        """The open letters, in the order in which they were parked.
-
-        Raises:
-            StoreClosed, StorageFailed: the log could not be read.
-        """
-        return list((await self._letters.followed()).letters.values())
+        self._store: Final = store
+        self._handle: Final = handle
 
     async def count(self) -> int:
         """How many are open."""
@@ -71,10 +58,7 @@ class DeadLetterBox:
         Raises:
             LetterNotFound: there is none.
         """
-        letter = (await self._letters.followed()).letters.get(position)
-        if letter is None:
-            raise LetterNotFound(f"handler {self._handler!r} has no open dead letter of position {position}")
-        return letter
+        return await self._open(position, f"of position {position}")
 
     async def events(self, position: int) -> Sequence[Recorded]:
         """The event of an open letter, as it is read today: one, or as many as upcasters make of it.
@@ -110,7 +94,7 @@ class DeadLetterBox:
                     await self._handle(recorded)
             except Exception as error:  # noqa: BLE001 - it has failed again, whatever the application raised
                 await self._write(position, LetterFailed(position, described(error), traced(error)))
-                return (await self._letters.followed()).letters.get(position)
+                return await self._find(position)
             await self._write(position, LetterDone(position))
             return None
 
@@ -131,17 +115,4 @@ class DeadLetterBox:
             DeadLettersFull: there would be more than may be open. Nothing was written.
             StoreError: they could not be written down.
         """
-        await self._letters.append(lambda opened: self._to_park(opened, letters))
-
-    def _to_park(self, opened: OpenLetters, letters: Sequence[LetterParked]) -> Sequence[LetterEvent]:
-        fresh = [letter for letter in letters if letter.position not in opened.letters]
-        if len(opened.letters) + len(fresh) > self._limit:
-            raise DeadLettersFull(
-                f"handler {self._handler!r} has {len(opened.letters):,} open dead letters, and {self._limit:,} are "
-                "allowed: replay them or drop them, then resume it"
-            )
-        return fresh
-
-    async def _write(self, position: int, event: LetterEvent) -> None:
-        """Append what has become of a letter, unless it isn't open any more."""
-        await self._letters.append(lambda opened: [event] if position in opened.letters else [])
+        await self._park(lambda opened: [one for one in letters if one.position not in opened.letters], "it")

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from headwater.cqrs.dead_letter import described, traced
 from headwater.cqrs.failure import Failure
-from headwater.cqrs.letter_stream import LetterStream
+from headwater.cqrs.letter_box import LetterBox
 from headwater.cqrs.manager_letter import (
     ManagerLetter,
     ManagerLetterDone,
     ManagerLetterDropped,
     ManagerLetterFailed,
-    ManagerLetterParked,
     OpenManagerLetters,
     parked_failure,
 )
 from headwater.cqrs.outgoing import Outgoing
-from headwater.errors import DeadLettersFull, LetterNotFound, LetterNotReplayable
-from headwater.sourcing.messages import Event
+from headwater.errors import DeadLettersFull, LetterNotReplayable
 from headwater.store.store import EventStore
 
 MAX_PARKED: Final = 10_000
@@ -33,7 +30,7 @@ DispatchAgain = Callable[[str | None, Outgoing], Coroutine[object, object, None]
 _log: Final = logging.getLogger("headwater.cqrs")
 
 
-class ManagerLetterBox:
+class ManagerLetterBox(LetterBox[ManagerLetter, OpenManagerLetters]):
     """The dead letters of one process manager: parked, listed, replayed, dropped. All of it is durable.
 
         box = application.dead_letters(Transfer)
@@ -51,19 +48,9 @@ class ManagerLetterBox:
     """
 
     def __init__(self, store: EventStore, manager: str, dispatch: DispatchAgain, limit: int = MAX_PARKED) -> None:
-        self._stream: Final = LetterStream(store, manager, OpenManagerLetters)
+        super().__init__(store, manager, "process manager", OpenManagerLetters, limit)
         self._manager: Final = manager
         self._dispatch: Final = dispatch
-        self._limit: Final = limit
-        self._replaying: Final = asyncio.Lock()
-
-    async def list(self) -> list[ManagerLetter]:
-        """The open letters, in the order in which they were parked.
-
-        Raises:
-            StoreClosed, StorageFailed: the log could not be read.
-        """
-        return list((await self._stream.followed()).letters.values())
 
     async def show(self, number: int) -> ManagerLetter:
         """The open letter of a number.
@@ -71,10 +58,7 @@ class ManagerLetterBox:
         Raises:
             LetterNotFound: there is none.
         """
-        letter = (await self._stream.followed()).letters.get(number)
-        if letter is None:
-            raise LetterNotFound(f"process manager {self._manager!r} has no open dead letter {number}")
-        return letter
+        return await self._open(number, str(number))
 
     async def replay(self, number: int) -> ManagerLetter | None:
         """Dispatch the command of a letter again, under the same identifier, so that it has one effect.
@@ -98,7 +82,7 @@ class ManagerLetterBox:
                 await self._dispatch(instance, outgoing)
             except Exception as error:  # noqa: BLE001 - it has failed again, whatever was raised
                 await self._write(number, ManagerLetterFailed(number, described(error), traced(error)))
-                return (await self._stream.followed()).letters.get(number)
+                return await self._find(number)
             await self._write(number, ManagerLetterDone(number))
             return None
 
@@ -120,21 +104,11 @@ class ManagerLetterBox:
             StoreError: it could not be written down.
         """
         parked = parked_failure(failure)
-        await self._stream.append(lambda opened: self._to_park(opened, parked))
-
-    def _to_park(self, opened: OpenManagerLetters, parked: ManagerLetterParked) -> Sequence[Event]:
-        if opened.holds(parked):
-            return []
-        if len(opened.letters) >= self._limit:
-            raise DeadLettersFull(
-                f"process manager {self._manager!r} has {len(opened.letters):,} open dead letters, and {self._limit:,} "
-                "are allowed: replay them or drop them, then resume its instances"
-            )
-        return [parked]
+        await self._park(lambda opened: [] if opened.holds(parked) else [parked], "its instances")
 
     async def _command(self, number: int) -> Outgoing:
         letter = await self.show(number)
-        outgoing = (await self._stream.followed()).parked[number].command
+        outgoing = (await self._letters.followed()).parked[number].command
         if outgoing is None:
             raise LetterNotReplayable(
                 f"dead letter {number} of process manager {self._manager!r} is of the event at {letter.position}, and "
@@ -142,10 +116,6 @@ class ManagerLetterBox:
                 "drop the letter"
             )
         return outgoing
-
-    async def _write(self, number: int, event: Event) -> None:
-        """Append what has become of a letter, unless it isn't open any more."""
-        await self._stream.append(lambda opened: [event] if number in opened.letters else [])
 
 
 class DurableParking:
