@@ -173,7 +173,8 @@ def test_a_kill_at_every_point_between_two_statements(tmp_path: Path) -> None:
     assert number > 30
 
 
-@pytest.mark.soak  # now and then it hangs, and nobody knows yet why
+@pytest.mark.row("BC-02")
+@pytest.mark.row("CM-26")
 def test_it_is_so_in_postgresql(postgres: str, tmp_path: Path) -> None:
     url = with_options(postgres, schema=own_schema(tmp_path))
     appends: Appends = [(account, [Deposited(3), Audited("x"), Withdrawn(1)]) for account in "abcabc"]

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from headwater import Application, Recorded
 from headwater.clock import instant
+from headwater.cqrs import timers
 from headwater.cqrs.timer_events import TimerCancelled, TimerEvent, TimerFired, TimerScheduled, TimerSettled
 from headwater.cqrs.timer_index import TimerIndex
 from headwater.errors import (
@@ -43,7 +44,7 @@ def bank(url: str, clock: VirtualClock | None = None) -> Application:
 
 async def settle(application: Application, condition: Callable[[], Awaitable[bool]]) -> None:
     """Let everything run that is due, until something is so."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not await condition():
             await asyncio.sleep(0)
 
@@ -213,6 +214,11 @@ class Firing:
                 self.tell(TimerFired(found))
         assert not [at for at in self.model.values() if at <= now], "nothing that is due is left"
 
+    def kill(self, now: int, limit: int) -> None:
+        """One is about to be fired when the program ends; the next one begins with a snapshot."""
+        self._due(now)
+        self.index = TimerIndex.restored(self.index.picture(), limit)
+
     def _due(self, now: int) -> UUID | None:
         while self.index.exhausted:
             self.index = self.index.further()
@@ -222,9 +228,9 @@ class Firing:
         return self.index.pop_due(now)
 
 
-@given(st.lists(st.tuples(st.sampled_from("scf"), st.integers(1, 15), TIMES), max_size=60), st.integers(1, 4))
+@given(st.lists(st.tuples(st.sampled_from("scfk"), st.integers(1, 15), TIMES), max_size=60), st.integers(1, 4))
 def test_the_index_knows_what_a_full_one_would(steps: list[tuple[str, int, int]], limit: int) -> None:
-    """Timers come, go and fire while time passes; the index is read from the log again whenever it is exhausted."""
+    """Timers come, go and fire while time passes, and programs end; the log is read again for an exhausted index."""
     firing, used = Firing(limit), set[int]()
     for kind, number, at in steps:
         id_ = UUID(int=number)
@@ -236,17 +242,37 @@ def test_the_index_knows_what_a_full_one_would(steps: list[tuple[str, int, int]]
             firing.tell(TimerCancelled(id_))
         elif kind == "f":
             firing.fire(at)
+        elif kind == "k":
+            firing.kill(at, limit)
         assert len(firing.index) <= limit
     firing.fire(20)
     assert not firing.model
     assert len(set(firing.fired)) == len(firing.fired)
 
 
+def test_what_was_taken_is_known_until_the_log_says_that_it_has_fired() -> None:
+    first, second = UUID(int=1), UUID(int=2)
+    log = [TimerScheduled(first, 1), TimerScheduled(second, 2)]
+    index = TimerIndex(limit=1)
+    for event in log:
+        index.follow(event)
+    assert index.pop_due(5) == first
+    assert index.exhausted
+    index = index.further()
+    for event in log:
+        index.follow(event)
+    index.filled()
+    assert [*TimerIndex.restored(index.picture()).pending()] == [first, second]
+    index.follow(TimerFired(first))
+    assert [*TimerIndex.restored(index.picture()).pending()] == [second]
+
+
 # --- killed ----------------------------------------------------------------------------------------------------
 
 
 async def fire(path: str) -> None:
-    """What the child does: schedule some commands, all due very soon, until it is killed."""
+    """What the child does: schedule some commands, all due very soon, until it is killed. It often saves a snapshot."""
+    timers.SNAPSHOT_EVERY = 3  # type: ignore[misc]
     async with bank(f"sqlite:///{path}") as application:
         print("open", flush=True)
         while True:

@@ -16,9 +16,10 @@ import pytest
 from headwater.errors import StorageFailed, StoreError
 from headwater.store.appending import StreamAppend
 from headwater.store.model import Appended
+from headwater.store.subscription_adapter import Claim
 from headwater.store.verification import verify
 
-from .driving import Deposited, check_log, opened
+from .driving import Deposited, check_log, opened, scenario
 
 NAME = "headwater-faulty-disk"
 ROUNDS = 4
@@ -31,12 +32,14 @@ class FaultyDisk(apsw.VFS):
     Attributes:
         left: how many more writes, syncs and truncations succeed; None for all.
         for_good: whether all fail from then on, or only one.
+        error: what SQLite is told.
         operations: how many there were.
     """
 
     def __init__(self) -> None:
         self.left: int | None = None
         self.for_good = False
+        self.error: type[apsw.Error] = apsw.IOError
         self.operations = 0
         super().__init__(NAME, BASE, makedefault=True)
 
@@ -46,13 +49,13 @@ class FaultyDisk(apsw.VFS):
     def arm(self, left: int | None, *, for_good: bool = False) -> None:
         self.left, self.for_good, self.operations = left, for_good, 0
 
-    def operate(self, error: type[apsw.Error]) -> None:
+    def operate(self) -> None:
         self.operations += 1
         if self.left is None:
             return
         self.left -= 1
         if self.left == -1 or (self.left < 0 and self.for_good):
-            raise error("a fault on purpose")
+            raise self.error("a fault on purpose")
 
 
 class FaultyFile(apsw.VFSFile):
@@ -63,15 +66,15 @@ class FaultyFile(apsw.VFSFile):
         super().__init__(BASE, name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        self._disk.operate(apsw.IOError)
+        self._disk.operate()
         super().xWrite(data, offset)
 
     def xSync(self, flags: int) -> None:
-        self._disk.operate(apsw.IOError)
+        self._disk.operate()
         super().xSync(flags)
 
     def xTruncate(self, size: int) -> None:
-        self._disk.operate(apsw.IOError)
+        self._disk.operate()
         super().xTruncate(size)
 
 
@@ -143,6 +146,23 @@ def _operations(directory: Path, disk: FaultyDisk) -> int:
 @pytest.mark.parametrize("for_good", [False, True])
 def test_whichever_write_fails(tmp_path: Path, for_good: bool) -> None:
     _fail_each(tmp_path, for_good, step=3)
+
+
+@scenario
+async def test_a_store_with_leases_opens_on_a_full_disk(tmp_path: Path) -> None:
+    """They can't be made void, so they last as long as they said."""
+    with faulty_disk() as disk:
+        async with await opened(tmp_path) as store:
+            await store.append("a", [Deposited(1)])
+            lease = await store.adapter.subscriptions.claim(Claim("x", None, 0, "dead", now=100, expires_at=200))
+        disk.error = apsw.FullError
+        disk.arm(0, for_good=True)
+        async with await opened(tmp_path) as store:
+            assert disk.operations > 0
+            assert await check_log(store) == 1
+            assert await store.adapter.subscriptions.find("x") == lease
+            disk.arm(None)
+            assert (await store.append("a", [Deposited(2)])).position == 2
 
 
 @pytest.mark.soak

@@ -97,7 +97,8 @@ class EventHandler(Follower):
         max_parked: how many dead letters may be open. The handler stops before one more, since then something is wrong
             with more than an event.
         shutdown: seconds that it may take to finish what is under way when the application ends.
-        lease: for how many seconds no other process can have it if this one dies, its successor included.
+        lease: for how many seconds no other process can have it if this one dies. On SQLite its successor has it at
+            once; on PostgreSQL it waits too.
         application: the application that runs it.
     """
 

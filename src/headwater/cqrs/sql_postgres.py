@@ -76,9 +76,7 @@ class PostgresViewDatabase:
         """Run a function in a transaction. See `ViewDatabase`."""
         async with self._connection(self._written) as connection:
             with database_errors(self.location):
-                result = await connection.run_sync(work)
-                await connection.commit()
-        return result
+                return await connection.run_sync(_in_transaction, work)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run a function that reads. See `ViewDatabase`."""
@@ -124,3 +122,10 @@ class PostgresViewDatabase:
             },
         )
         return cast("asyncpg.Connection", connection)
+
+
+def _in_transaction(connection: Connection, work: Callable[[Connection], T]) -> T:
+    # Not `commit` alone: when that fails, closing the connection takes the transaction for ended, and it would wait in
+    # the pool with all its locks.
+    with connection.begin():
+        return work(connection)

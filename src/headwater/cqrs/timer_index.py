@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Self
 from uuid import UUID
 
+import msgspec
 from sortedcontainers import SortedList
 
 from headwater.cqrs.timer_events import TimerCancelled, TimerEvent, TimerFired, TimerScheduled, TimerSettled
@@ -15,6 +17,20 @@ Key = tuple[int, bytes]
 
 LIMIT: Final = 100_000
 """How many timers are kept in memory."""
+
+
+class TimerPicture(msgspec.Struct, frozen=True, array_like=True):
+    """What an index knows.
+
+    Attributes:
+        waiting: the keys of those that haven't fired, as far as the log tells.
+        horizon: only the log knows of those whose keys are at or behind this one; None if there are none.
+        unsettled: the ids of those that have fired and aren't settled.
+    """
+
+    waiting: list[Key]
+    horizon: Key | None
+    unsettled: list[bytes]
 
 
 class TimerIndex:
@@ -27,15 +43,34 @@ class TimerIndex:
     Args:
         limit: how many pending ones it may hold; at least 1.
         after: until it is `filled`, it takes only those whose key is at or behind this one; None for all.
+        taken: those that were taken to be fired, and haven't, as far as the log tells.
     """
 
-    def __init__(self, limit: int = LIMIT, after: Key | None = None) -> None:
+    def __init__(
+        self, limit: int = LIMIT, after: Key | None = None, taken: Mapping[UUID, Key] = MappingProxyType({})
+    ) -> None:
         self._limit: Final = limit
         self._after = after
+        self._taken: Final = dict(taken)
         self._pending: Final = SortedList()
         self._keys: Final[dict[UUID, Key]] = {}
         self._horizon: Key | None = None
         self.unsettled: Final[dict[UUID, None]] = {}
+
+    @classmethod
+    def restored(cls, picture: TimerPicture, limit: int = LIMIT) -> Self:
+        """One that knows what another knew. What that one had taken is pending again."""
+        index = cls(limit)
+        index._horizon = picture.horizon
+        for key in picture.waiting:
+            index._schedule(key, UUID(bytes=key[1]))
+        index.unsettled.update((UUID(bytes=raw), None) for raw in picture.unsettled)
+        return index
+
+    def picture(self) -> TimerPicture:
+        """What it knows."""
+        waiting = [*self._taken.values(), *self._pending]
+        return TimerPicture(waiting, self._horizon, [id_.bytes for id_ in self.unsettled])
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -59,7 +94,7 @@ class TimerIndex:
         if not self._pending or self._pending[0][0] > now:
             return None
         id_ = UUID(bytes=self._pending.pop(0)[1])
-        del self._keys[id_]
+        self._taken[id_] = self._keys.pop(id_)
         return id_
 
     @property
@@ -74,7 +109,7 @@ class TimerIndex:
 
     def further(self) -> TimerIndex:
         """An index of those behind the horizon, empty, to be filled with all that this one was told of."""
-        return TimerIndex(self._limit, self._horizon)
+        return TimerIndex(self._limit, self._horizon, self._taken)
 
     def filled(self) -> None:
         """It was told of all that those before it were told of. What comes now is new, however early it is due."""
@@ -94,6 +129,7 @@ class TimerIndex:
             del self._keys[UUID(bytes=self._horizon[1])]
 
     def _forget(self, id: UUID) -> None:  # noqa: A002 - the field's term
+        self._taken.pop(id, None)
         key = self._keys.pop(id, None)
         if key is not None:
             self._pending.remove(key)

@@ -13,6 +13,7 @@ from headwater.cqrs.surroundings import Surroundings
 from headwater.cqrs.timer_events import TIMER_EVENTS, TimerEvent
 from headwater.cqrs.timer_index import LIMIT, TimerIndex
 from headwater.cqrs.timer_shot import Shot
+from headwater.cqrs.timer_snapshots import TimerSnapshots
 from headwater.runtime.exits import Reason
 from headwater.runtime.genserver import GenServer
 from headwater.runtime.timer import MessageTimer
@@ -31,14 +32,19 @@ LONGEST_WAIT: Final = 60.0
 POLL: Final = 5.0
 """Seconds between two looks at a log that other nodes write to as well."""
 
+SNAPSHOT_EVERY: Final = 1_000
+"""After how many events of timers a snapshot is saved, at the earliest."""
+
 _DUE: Final = "due"
 
 
 class Timers(GenServer):
     """Knows which timers are pending, and fires each when its time has come; at once if that has passed.
 
-    The log is read from its beginning when the process starts: all events of timers, and no others. Those that have
-    fired and whose command wasn't dispatched yet are gone on with.
+    When the process starts, it reads the last snapshot, which holds what is pending, and the events of timers behind
+    it, and no others. A snapshot is saved after 1,000 events, or as many as are pending if that is more: what a start
+    reads depends on what is pending, not on how many timers there ever were. Those that have fired and whose command
+    wasn't dispatched yet are gone on with.
     """
 
     shutdown = 10.0
@@ -52,9 +58,12 @@ class Timers(GenServer):
             limit: how many timers may be kept in memory.
         """
         self._surroundings = surroundings
+        self._limit = limit
         self._index = TimerIndex(limit)
         self._query: EventQuery = surroundings.store.query(*TIMER_EVENTS)
+        self._snapshots = TimerSnapshots(surroundings.store)
         self._position = 0
+        self._unsaved = 0
         self._woken = False
         self._firing: dict[UUID, asyncio.Task[None]] = {}
         self._timer: MessageTimer | None = None
@@ -62,6 +71,7 @@ class Timers(GenServer):
 
     async def begin(self) -> None:
         """Read what there is, and go on with what has fired."""
+        self._index, self._position = await self._snapshots.load(self._limit)
         await self._catch_up()
         for id_ in tuple(self._index.unsettled):
             self._fire(id_, claimed=True)
@@ -103,10 +113,15 @@ class Timers(GenServer):
     # --- reading ---------------------------------------------------------------------------------------------
 
     async def _catch_up(self) -> None:
+        recorded: Recorded | None = None
         async with self._surroundings.store.read_all(self._position, query=self._query) as events:
             async for recorded in events:
                 self._index.follow(_event(recorded))
                 self._position = recorded.position
+                self._unsaved += 1
+        if recorded is not None and self._unsaved >= max(SNAPSHOT_EVERY, len(self._index)):
+            self._unsaved = 0
+            await self._snapshots.save(self._index, recorded)
 
     async def _next_due(self, now: int) -> UUID | None:
         while self._index.exhausted:

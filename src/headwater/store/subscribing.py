@@ -147,6 +147,7 @@ class SubscribingStore(FollowingStore):
             checkpoint_within: … or so many seconds after the first one that isn't written down. What is acknowledged
                 and not written down comes again after a crash.
             lease: for how many seconds nobody else can have the subscription if this process dies. Renewed by itself.
+                With SQLite, whoever opens the store for writing after that has it at once.
             wait: for how many seconds to wait, on entering, while another process has it; 0 refuses at once, None
                 waits as long as it takes.
             undecodable: `raise`, or `keep`: an event that can't be decoded then comes as `Undecoded`.

@@ -61,7 +61,9 @@ class SubscriptionAdapter(Protocol):
     - a method that changes something returns when the change is as durable as an append is when it is answered;
     - a token is handed out once: each claim, reset and deletion makes all earlier tokens of that name worthless for
       ever, also when the subscription was deleted and made anew in between;
-    - a checkpoint never goes back, except by `reset`.
+    - a checkpoint never goes back, except by `reset`;
+    - a backend that lets one process write at a time voids all leases when another process becomes the one: the owners
+      were of the process before, which can't write any more.
 
     Times are the callers': a backend compares `expires_at` with the `now` that it is given, and reads no clock. If the
     clocks of two machines differ, a lease may be taken over early; the token keeps that from doing harm.

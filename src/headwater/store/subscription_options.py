@@ -29,7 +29,8 @@ class SubscriptionOptions(msgspec.Struct, frozen=True, kw_only=True):
         partition_by: the key of an event; None: no order between consumers.
         checkpoint_every: a checkpoint is written after so many acknowledgements …
         checkpoint_within: … or so many seconds after the first one that isn't written down.
-        lease: for how many seconds nobody else can have the subscription if this process dies.
+        lease: for how many seconds nobody else can have the subscription if this process dies. With SQLite, whoever
+            opens the store for writing after that has it at once.
     """
 
     name: str

@@ -15,7 +15,7 @@ class Writer(EventHandler, name="writer"):
     """Writes each event to standard output, before it is acknowledged. Every tenth can't be handled."""
 
     concurrency = 4
-    lease = 0.2
+    lease = 3_600.0  # whoever opens the file next doesn't wait for it
     retry = Retry(2, Backoff(0.001, 0.002))
 
     @handle

@@ -16,6 +16,7 @@ from headwater.store.sqlite.file import check_file
 from headwater.store.sqlite.lock import WriterLock
 from headwater.store.sqlite.reader import Readers
 from headwater.store.sqlite.schema import SCHEMA_VERSION, checked_version, prepare
+from headwater.store.sqlite.subscriptions import void_leases
 from headwater.store.sqlite.writer import Writer
 from headwater.store.url import Durability
 
@@ -51,6 +52,8 @@ class Files:
     ) -> Files:
         """Open the store, and make it if there is none.
 
+        Leases on its subscriptions are void from then on: whoever had them has lost the lock.
+
         Raises:
             StoreLocked, NotAStore, NewerSchema, StorageFailed: see `SqliteAdapter.open`.
         """
@@ -64,6 +67,8 @@ class Files:
                 connection = open_writer(path, durability=durability, max_pages=max_pages)
                 undo.callback(_close_writer, connection)
                 prepare(connection, path)
+                with suppress(apsw.FullError):  # a full disk can be read; then the leases end in their own time
+                    void_leases(connection)
                 writer = Writer(connection, path, clock, queue_limit)
                 readers = Readers(path, _READERS)
             except apsw.Error as error:

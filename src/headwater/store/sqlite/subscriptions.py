@@ -26,6 +26,8 @@ _SAVE: Final = "UPDATE subscriptions SET place = max(place, ?1), owner = iif(?2,
 _OWNED: Final = "WHERE name = ?3 AND token = ?4 RETURNING 1"
 _DELETE: Final = "DELETE FROM subscriptions WHERE name = ?"
 _COUNT_ON: Final = "UPDATE subscription_tokens SET last = last + 1 RETURNING last"
+_HAS_OWNERS: Final = "SELECT 1 FROM subscriptions WHERE owner <> '' LIMIT 1"
+_VOID: Final = "UPDATE subscriptions SET token = ?, owner = '', expires_at = 0 WHERE owner <> ''"
 
 _Row = tuple[str, str | None, int, int, str, int]
 _T_co = TypeVar("_T_co", covariant=True)
@@ -98,6 +100,20 @@ class SqliteSubscriptions:
         """The next subscriptions."""
         rows = await self._query(lambda connection: connection.execute(_LIST, (after, limit)).fetchall())
         return [Checkpoint(*row) for row in msgspec.json.decode(str(rows[0][0]), type=list[_Row])]
+
+
+def void_leases(connection: apsw.Connection) -> None:
+    """Let nobody own a subscription, and make all earlier tokens of those that had an owner worthless.
+
+    Only for whoever has just become the one who writes: the owners were of the process that wrote before, which is dead
+    or has closed the store.
+
+    Raises:
+        apsw.Error: SQLite refused. Nothing was changed.
+    """
+    with connection:
+        if connection.execute(_HAS_OWNERS).fetchall():
+            connection.execute(_VOID, (_next_token(connection),))
 
 
 def _claim(connection: apsw.Connection, claim: Claim) -> Checkpoint:

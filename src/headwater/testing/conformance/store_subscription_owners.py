@@ -224,6 +224,34 @@ class SubscriptionOwnersSuite(SubscriptionsBase):
         assert [type(one).__name__ for one in found].count("Checkpoint") == 1
         assert [type(one).__name__ for one in found].count("SubscriptionTaken") == 19
 
+    @pytest.mark.row("ES-17")
+    def test_leases_end_with_the_process_that_writes_alone(self, tmp_path: Path) -> None:
+        """Where several may write, they don't: the owner may live, and be one of the others."""
+
+        async def main() -> None:
+            async with await self.open(tmp_path) as store:
+                owned = await store.adapter.subscriptions.claim(Claim("x", None, 7, "dead", now=100, expires_at=900))
+                free = await store.adapter.subscriptions.claim(Claim("y", None, 1, "one", now=100, expires_at=900))
+                await store.adapter.subscriptions.release("y", free.token, 2)
+            if not self.capabilities.durable:
+                return
+            async with await self.open(tmp_path) as store:
+                kept = store.adapter.subscriptions
+                assert await kept.find("y") == Checkpoint("y", None, 2, free.token)
+                if self.capabilities.many_writers:
+                    assert await kept.find("x") == owned
+                    return
+                found = await kept.find("x")
+                assert found is not None
+                assert (found.place, found.owner, found.expires_at) == (7, "", 0)
+                with pytest.raises(SubscriptionLost):
+                    await kept.save("x", owned.token, 30, 900)
+                again = await kept.claim(Claim("x", None, 0, "two", now=101, expires_at=200))
+                assert again.token > found.token > owned.token
+                assert again.place == 7
+
+        asyncio.run(main())
+
     # --- looking after them ------------------------------------------------------------------------------------------
 
     @pytest.mark.row("ES-21")
