@@ -85,8 +85,8 @@ class Application:
             await bank.wait_for(Balances, done.position)
             print(await bank.query(BalanceOf("a-1")))
 
-    On entering, the store is opened and every view follows the log to its head. On leaving, what was dispatched
-    becomes durable and is answered, then everything is closed.
+    On entering, the store is opened and every view follows the log to its head, however long that takes; `catch_up`
+    says otherwise. On leaving, what was dispatched becomes durable and is answered, then everything is closed.
 
     Args:
         name: for logs.
@@ -108,6 +108,9 @@ class Application:
         upcasters: what makes of events of earlier days what today's classes can read; see `upcast`.
         middleware: what every command passes through, the first one first.
         include: blueprints whose parts the application has besides.
+        catch_up: the views that follow the log to its head before the application is entered; all if not given, `[]`
+            for none. The others do that while it runs: until then their queries get `ViewCatchingUp`, `wait_for`
+            waits, and `views` tells how far they have come. What takes long is reported in the log every 10 seconds.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
         master_key: what the keys for personal fields are wrapped with, see `EventStore.open`; by default the
@@ -127,6 +130,7 @@ class Application:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
             one type name; a `SQLProjection` names no proper database.
         BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
+        UnknownView: `catch_up` names a view that isn't one of `projections`.
         ValueError: `max_live` is below 1.
     """
 
@@ -146,6 +150,7 @@ class Application:
         upcasters: Sequence[AnyUpcaster] = (),
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
+        catch_up: Sequence[type[Projection]] | None = None,
         max_live: int = MAX_LIVE,
         master_key: str | None = None,
         clock: Clock | None = None,
@@ -188,7 +193,8 @@ class Application:
         self.codec = Codec(_registry((*self.aggregates, *models), self.projections, more), self.blueprint.upcasters)
         self.codec.check_upcasters()
         self._system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
-        self._views = Views(self.projections, self._system, self.codec.types, self.view_places)
+        self._catch_up = catch_up
+        self._views = Views(self.projections, self._system, self.codec.types, self.view_places, catch_up)
         self._store: EventStore | None = None
         self._dispatcher: Dispatcher | None = None
         self._handlers: Handlers | None = None
@@ -233,6 +239,7 @@ class Application:
             master_key=self._master_key,
             events=parts.events,
             middleware=parts.middleware,
+            catch_up=self._catch_up,
             max_live=self._max_live,
             clock=clock or own_clock,
             rng=rng or own_rng,
@@ -454,6 +461,7 @@ class Application:
         Raises:
             UnknownQuery: no projection answers it.
             ViewFailed: the view stopped at an event that it couldn't digest.
+            ViewCatchingUp: it has not caught up with the log yet, and isn't one that has to first; see `catch_up`.
             DeadlineExceeded: no answer in time.
         """
         self._running()
