@@ -218,3 +218,33 @@ def test_the_store_says_in_turn_whether_it_holds_an_event(url: str, tmp_path: Pa
             assert [await store.holds("closed", UUID(int=1)), await store.holds("closed", ID)] == [False, True]
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("url", ["memory://", "sqlite:///{}/s.db"])
+def test_the_store_says_in_turn_at_which_version_a_stream_stands(url: str, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with await EventStore.open(url.format(tmp_path), Codec.of(Deposited)) as store:
+            before = [store.stands_at("s", version) for version in (0, 1)]
+            append = store.submit("s", [Deposited(1), Deposited(2)])
+            behind = [store.stands_at("s", version) for version in (0, 1, 2, 3)]
+            assert await asyncio.gather(*before, *behind) == [True, False, False, False, True, False]
+            assert (await append.answer).version == 2
+            await store.delete_stream("s")
+            assert [await store.stands_at("s", version) for version in (0, 1, 2)] == [True, False, True], "as appends"
+            await store.tombstone_stream("s")
+            assert [await store.stands_at("s", version) for version in (0, 2)] == [True, False]
+            assert await store.head() == 2
+
+    asyncio.run(main())
+
+
+def test_repetitions_that_are_under_way_when_the_application_ends_are_answered(tmp_path: Path) -> None:
+    async def main() -> None:
+        ids = [UUID(int=number) for number in (7, 8, 9)]
+        async with bank(tmp_path) as application:
+            first = [await application.dispatch(Deposit("a", 1), id=identifier) for identifier in ids]
+            again = [asyncio.ensure_future(application.dispatch(Deposit("a", 1), id=identifier)) for identifier in ids]
+            await asyncio.sleep(0)
+        assert await asyncio.gather(*again) == first
+
+    asyncio.run(main())

@@ -23,7 +23,7 @@ PURSES = "abcde"
 
 Answer: TypeAlias = "Committed | Rejected | ConflictNotResolved"
 Done: TypeAlias = "tuple[Command, int, int, Answer]"
-"""A command; the position that its decision looks back to at least, and the log's head at its answer; the answer."""
+"""A command; the log's head when it was sent, and when it was answered; the answer."""
 
 
 def bank_of_purses(url: str) -> Application:
@@ -37,54 +37,30 @@ def random_command(rng: Random) -> Command:
     return Transfer(source, target, rng.randint(1, 3))
 
 
-class Node:
-    """An application, and what it has answered: up to which position each purse was brought by it."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-        self.answered = Counter[str]()
-
-    async def known(self, command: Command) -> int:
-        """The position that a decision of this moment looks back to at least.
-
-        A model reads the log. An aggregate in memory knows what its application has answered, be it by a model; what
-        others have appended it finds out when it appends itself, and a rejection appends nothing.
-        """
-        if isinstance(command, Pay):
-            return self.answered[command.purse]
-        return int(await self.application.store.head())
-
-    def note(self, committed: Committed) -> None:
-        for event in committed.events:
-            assert isinstance(event, Paid)
-            self.answered[event.purse] = max(self.answered[event.purse], committed.position)
-
-
-async def client(node: Node, rng: Random) -> list[Done]:
+async def client(application: Application, rng: Random) -> list[Done]:
     done: list[Done] = []
     for _ in range(COMMANDS):
         command = random_command(rng)
-        before = await node.known(command)
+        before = int(await application.store.head())
         answer: Answer
         try:
-            answer = await node.application.dispatch(command, attempts=50, timeout=30.0)
-            node.note(answer)
+            answer = await application.dispatch(command, attempts=50, timeout=30.0)
         except (Rejected, ConflictNotResolved) as error:
             answer = error
-        done.append((command, before, int(await node.application.store.head()), answer))
+        done.append((command, before, int(await application.store.head()), answer))
     return done
 
 
 async def run_clients(url: str, nodes: int, seed: int) -> tuple[list[Done], list[Recorded]]:
     """What all clients have done, and the log."""
     async with AsyncExitStack() as stack:
-        running = [Node(await stack.enter_async_context(bank_of_purses(url))) for _ in range(nodes)]
+        running = [await stack.enter_async_context(bank_of_purses(url)) for _ in range(nodes)]
         for purse in PURSES:
-            await running[0].application.dispatch(Pay(purse, 2))
+            await running[0].dispatch(Pay(purse, 2))
         done = await asyncio.gather(
             *(client(running[number % nodes], Random(f"{seed} {number}")) for number in range(CLIENTS))
         )
-        log = [recorded async for recorded in running[0].application.store.read_all()]
+        log = [recorded async for recorded in running[0].store.read_all()]
     return [one for run in done for one in run], log
 
 

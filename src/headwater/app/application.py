@@ -54,8 +54,8 @@ class Application(
             await bank.wait_for(Balances, done.position)
             print(await bank.query(BalanceOf("a-1")))
 
-    On entering, the store is opened and every view follows the log to its head. On leaving, what was dispatched
-    becomes durable and is answered, then everything is closed. A start that fails, and leaving that is cancelled, close
+    On entering, the store is opened and every view follows the log to its head, however long that takes; `catch_up`
+    says otherwise. On leaving, what was dispatched becomes durable and is answered, then everything is closed. A start that fails, and leaving that is cancelled, close
     everything that was opened too.
 
     Args:
@@ -78,6 +78,9 @@ class Application(
         upcasters: what makes of events of earlier days what today's classes can read; see `upcast`.
         middleware: what every command passes through, the first one first.
         include: blueprints whose parts the application has besides.
+        catch_up: the views that follow the log to its head before the application is entered; all if not given, `[]`
+            for none. The others do that while it runs: until then their queries get `ViewCatchingUp`, `wait_for`
+            waits, and `views` tells how far they have come. What takes long is reported in the log every 10 seconds.
         max_live: how many aggregates may have a process at a time. Beyond that the idle ones that were used the longest
             time ago leave memory; a busy one never does.
         master_key: what the keys for personal fields are wrapped with, see `EventStore.open`; by default the
@@ -97,6 +100,7 @@ class Application(
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
             one type name; a `SQLProjection` names no proper database.
         BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
+        UnknownView: `catch_up` names a view that isn't one of `projections`.
         ValueError: `max_live` is below 1.
     """
 
@@ -116,6 +120,7 @@ class Application(
         upcasters: Sequence[AnyUpcaster] = (),
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
+        catch_up: Sequence[type[Projection]] | None = None,
         max_live: int = MAX_LIVE,
         master_key: str | None = None,
         clock: Clock | None = None,
@@ -145,10 +150,12 @@ class Application(
         self._parking = parking
         self._max_live = max_live
         self._master_key = master_key
+        self._catch_up = catch_up
         self._closing = AsyncExitStack()
         parts = Parts(blueprint, parking)
         system = System(name, clock=self._clock, rng=rng, telemetry=self.telemetry, shutdown=30.0)
-        super().__init__(name, parts, Views(blueprint.projections, system, parts.codec.types, self.view_places), system)
+        views = Views(blueprint.projections, system, parts.codec.types, self.view_places, catch_up)
+        super().__init__(name, parts, views, system)
 
     def on(
         self,
@@ -189,6 +196,7 @@ class Application(
             master_key=self._master_key,
             events=parts.events,
             middleware=parts.middleware,
+            catch_up=self._catch_up,
             max_live=self._max_live,
             clock=clock or own_clock,
             rng=rng or own_rng,

@@ -24,6 +24,7 @@ class ReadingApplication(ApplicationBase):
         Raises:
             UnknownQuery: no projection answers it.
             ViewFailed: the view stopped at an event that it couldn't digest.
+            ViewCatchingUp: it has not caught up with the log yet, and isn't one that has to first; see `catch_up`.
             DeadlineExceeded: no answer in time.
         """
         self._running()

@@ -74,7 +74,9 @@ class WritingApplication(ApplicationBase):
         """Have a command decided, and wait until its events are durable.
 
         Commands for one aggregate are decided in the order in which they are dispatched, or have passed the
-        middleware. If the caller is cancelled or gives up, the command may or may not have an effect.
+        middleware. If the caller is cancelled or gives up, the command may or may not have an effect. What the answer
+        says, be it a rejection, was true of the log at a moment between the call and the answer, also when other
+        applications write to it.
 
         To send a command again, because its answer was lost, give it an `id`, best a UUIDv7, and the same one each
         time: it has one effect, and each time the answer of the first time. Only an effect is remembered: a command
@@ -90,7 +92,7 @@ class WritingApplication(ApplicationBase):
             because: the event that led to the command; its id is stored with the metadata.
             timeout: seconds for all of it: middleware, decision, commit, views; None waits for ever.
             attempts: how often the command is decided, on the state as it is then, before the conflicts with other
-                writers are reported.
+                writers are reported; a rejection upon a state that another writer has changed is one too.
             wait_for: views that shall have followed the command's events before this returns, and handlers that shall
                 have handled them.
             returning: what to return: everything, the events, the version, the position; or the aggregate as the

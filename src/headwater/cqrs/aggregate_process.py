@@ -11,6 +11,10 @@ A command whose identifier was given by its caller may have been sent before. Be
 for its first event, in turn with the appends; commands behind it wait meanwhile, and are decided in their order. If the
 log has it, the command is answered as it was the first time. Between question and append nobody else can have brought
 it in, or the append would meet a conflict, and the question is asked again.
+
+Where other writers may append to the log, a decision that appends nothing (a rejection, say) is no news to the log, and
+would never meet a conflict. So the log is asked, in turn with the appends, whether the stream is still at the version
+that was decided upon; if not, that is a conflict like any other. What is decided in one turn shares one round trip.
 """
 
 from __future__ import annotations
@@ -80,6 +84,7 @@ class AggregateProcess(GenServer):
         self._kind = kind
         self._id = id
         self._stream = kind.stream_of(id)
+        self._shared = store.adapter.capabilities.many_writers
         self._snapshots = Snapshotting(kind, self._stream, save)
         self._decisions: deque[Decision] = deque()
         self._undecided: deque[Decision] = deque()
@@ -96,8 +101,10 @@ class AggregateProcess(GenServer):
     def execute(self, command: Command, context: Context, options: Options = DEFAULT) -> Deferred[Committed]:
         """Decide a command. The answer comes when its events, and all before them, are durable.
 
+        Whatever the answer says was true of the log at a moment between the call and the answer.
+
         Raises (through the answer):
-            Rejected: the aggregate said no, on a state that is durable.
+            Rejected: the aggregate said no, on a state that is durable and was the latest.
             CommandFailed: `decide` or `evolve` raised something else.
             CommandIdTaken: the command's identifier was used for another aggregate.
             ConflictNotResolved: the stream kept changing under the command.
@@ -173,17 +180,19 @@ class AggregateProcess(GenServer):
     async def terminate(self, reason: Reason) -> None:
         """Let what is under way become durable, and answer it."""
         self._resident.close()
-        await self._all_known()
-        self._take_up()
-        await self._all_known()
-        for decision in self._decisions:
-            if decision.repeated:
-                await self.recall(decision)
-        self._settle()
+        await self._finish()
+        while self._recovering and self._decisions:  # at most as often as the commands may be decided
+            await self.recover()
+            await self._finish()
 
     # --- deciding --------------------------------------------------------------------------------------------
 
     def _decide(self, decision: Decision) -> None:
+        self._execute(decision)
+        if self._shared and decision.append is None:
+            self._ask(decision)
+
+    def _execute(self, decision: Decision) -> None:
         events: list[Event] = []
         try:
             if self._telemetry.listening:
@@ -222,6 +231,15 @@ class AggregateProcess(GenServer):
         append.tell(self._settle)
         decision.append = self._last = append
         self._version += len(events)
+
+    def _ask(self, decision: Decision) -> None:
+        """Ask whether the stream is still at the version that the decision was made upon."""
+        try:
+            decision.still = self._store.stands_at(self._stream, self._version)
+        except StoreError as error:
+            decision.failure = error
+        else:
+            decision.still.add_done_callback(lambda _: self._settle())
 
     # --- commands that may have been sent before ----------------------------------------------------------------
 
@@ -273,9 +291,10 @@ class AggregateProcess(GenServer):
 
     async def _prepare_again(self, left: Iterable[Decision]) -> None:
         """After a conflict: count it, and ask again whether the log has what identified commands would append."""
+        # Only a conflict of its own counts: what was behind another's conflict has done nothing wrong.
+        guilty = next((decision for decision in left if decision.conflicted), None)
         for decision in left:
-            # Only a conflict of its own counts: one that was behind another's conflict has done nothing wrong.
-            decision.attempts += decision.conflicted
+            decision.attempts += decision is guilty
             if decision.recalled is None:
                 decision.forget()
                 if decision.options.identified:
@@ -309,7 +328,7 @@ class AggregateProcess(GenServer):
     def _settle_one(self, decision: Decision) -> bool:
         """Answer one decision. False if it isn't known yet how it ends."""
         if decision.append is None:
-            return decision.decided and self._answer(decision)
+            return decision.decided and self._is_true(decision) and self._answer(decision)
         if not decision.append.answer.done():
             return False
         error = decision.append.answer.exception()
@@ -323,6 +342,20 @@ class AggregateProcess(GenServer):
         if not isinstance(error, WrongExpectedVersion | DuplicateEvent | PipelineBroken):
             self._fail_all(error)
         return False
+
+    def _is_true(self, decision: Decision) -> bool:
+        """Whether the answer to a decision without events may leave. False if it isn't known yet, or isn't true."""
+        if decision.still is None:
+            return True
+        if not decision.still.done():
+            return False
+        error = decision.still.exception()
+        if error is not None:
+            decision.failure = error
+        elif not decision.still.result():
+            self._start_recovery()
+            return False
+        return True
 
     def _fail_all(self, error: BaseException) -> None:
         for decision in self._decisions:
@@ -356,11 +389,22 @@ class AggregateProcess(GenServer):
             self._recovering = True
             self.pid.cast(AggregateProcess.recover)
 
+    async def _finish(self) -> None:
+        """Answer what is under way, unless there is a conflict."""
+        await self._all_known()
+        self._take_up()
+        await self._all_known()
+        for decision in list(self._decisions):
+            if decision.repeated:
+                await self.recall(decision)
+        self._settle()
+
     async def _all_known(self) -> None:
         """Wait for what the storage was asked: appends and probes."""
         appends = [decision.append.answer for decision in self._decisions if decision.append is not None]
         probes = [decision.probe for decision in self._decisions if decision.probe is not None]
-        asked: list[asyncio.Future[Appended] | asyncio.Future[bool]] = [*appends, *probes]
+        checks = [decision.still for decision in self._decisions if decision.still is not None]
+        asked: list[asyncio.Future[Appended] | asyncio.Future[bool]] = [*appends, *probes, *checks]
         if asked:
             await asyncio.wait(asked)
 

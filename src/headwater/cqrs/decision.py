@@ -52,6 +52,8 @@ class Decision:
         append: the append of these events; None if there are none.
         failure: what it is answered instead.
         probe: tells whether the log has the command's events already; None if nobody needs to know.
+        still: tells whether the stream is still at the version that it was decided upon; None if its append will tell,
+            or if nobody else writes.
         state: the aggregate as the command left it, if its caller wants to see it.
         recalled: what it was answered the first time, if it is a repetition.
     """
@@ -68,6 +70,7 @@ class Decision:
         "probe",
         "recalled",
         "state",
+        "still",
     )
 
     def __init__(self, command: Command, context: Context, options: Options, deferred: Deferred[Committed]) -> None:
@@ -86,6 +89,7 @@ class Decision:
         self.failure: BaseException | None = None
         self.probe: asyncio.Future[bool] | None = None
         self.state: Aggregate | None = None
+        self.still: asyncio.Future[bool] | None = None
 
     def join(self, deferred: Deferred[Committed]) -> None:
         """Somebody has sent the same command again: one more to answer."""
@@ -109,10 +113,10 @@ class Decision:
 
     @property
     def conflicted(self) -> bool:
-        """Whether another writer has come before its append."""
-        return self.append is not None and isinstance(
-            self.append.answer.exception(), WrongExpectedVersion | DuplicateEvent
-        )
+        """Whether another writer has come before it, as is known when all that was asked is answered."""
+        if self.append is not None:
+            return isinstance(self.append.answer.exception(), WrongExpectedVersion | DuplicateEvent)
+        return self.still is not None and self.still.exception() is None and not self.still.result()
 
     @property
     def abandoned(self) -> bool:

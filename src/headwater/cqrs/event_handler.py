@@ -14,7 +14,7 @@ from headwater.errors import ApplicationError, DefinitionError, HeadwaterError
 from headwater.pipeline.options import RateLimit, Retry, at_least_one, positive
 from headwater.runtime.backoff import Backoff
 from headwater.sourcing.messages import Command, Event
-from headwater.sourcing.signatures import Function, marked_methods, takes
+from headwater.sourcing.signatures import Function, is_async, marked_methods, returns_nothing, takes
 from headwater.store.model import Recorded, Undecoded
 from headwater.store.naming import check_stream_name, check_tags
 from headwater.store.query import EventQuery
@@ -88,7 +88,8 @@ class EventHandler(Follower):
             their annotations.
 
     Attributes:
-        concurrency: how many keys are handled at once, or batches.
+        concurrency: how many keys are handled at once, or batches. Only async methods can be; where all are plain
+            `def … -> None`, it changes nothing.
         batch_size: how many events a batch holds at most.
         batch_timeout: seconds that the first event of a batch waits for others.
         retry: how often an event is tried, and how long it waits in between.
@@ -209,6 +210,13 @@ class EventHandler(Follower):
     def subscription(cls) -> str:
         """The name of its subscription in the store."""
         return f"handler {cls.handler}"
+
+    @classmethod
+    def may_wait(cls) -> bool:
+        """Whether one of its methods may be async. If none is, two events are never handled at once."""
+        if cls.handle_one is not EventHandler.handle_one or is_async(cls.on_error):
+            return True
+        return any(is_async(function) or not returns_nothing(function) for function, _ in cls._methods.values())
 
     def wants(self, recorded: Recorded) -> bool:
         """Whether an event that the store has found for it is one to handle."""

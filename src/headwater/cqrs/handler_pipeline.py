@@ -90,8 +90,12 @@ class HandlerPipeline(Pipeline[Recorded]):
             self.processors = Processors(1, max_demand=min(handler.batch_size, handler.max_unacknowledged))
             self.batchers = {"batch": Batcher(handler.batch_size, handler.batch_timeout, handler.concurrency)}
         else:
-            # With more than one, none may have an event in hand that another could handle meanwhile.
-            self.processors = Processors(handler.concurrency, max_demand=1 if handler.concurrency > 1 else 100)
+            # With more than one, none may have an event in hand that another could handle meanwhile: they ask for each
+            # by itself. Where none ever waits, that would only cost time.
+            several = handler.concurrency > 1 and handler.may_wait()
+            self.processors = (
+                Processors(handler.concurrency, max_demand=1) if several else Processors(1, max_demand=100)
+            )
         super().__init__(source, name=f"{handler.subscription()} pipeline", dead_letters=_Parking(self, box))
 
     # --- the pipeline ----------------------------------------------------------------------------------------

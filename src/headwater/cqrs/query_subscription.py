@@ -28,6 +28,7 @@ class QuerySubscription(Generic[Answer]):
     The iteration ends with:
 
     - `ViewFailed`: the view stopped at an event. The last answer was that of the events before it, or older;
+    - `ViewCatchingUp`, instead of a first answer: it has not caught up with the log yet, see `Application`;
     - whatever the projection's method raised for this query;
     - `ProcessDown`: the application has ended, or the view's process was restarted.
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from headwater.clock import instant
 from headwater.cqrs.active_versions import ActiveVersions
+from headwater.cqrs.catch_up import CatchUp
 from headwater.cqrs.live_queries import LiveQueries
 from headwater.cqrs.pause import pause
 from headwater.cqrs.projection import Broadcast, Projection
@@ -53,9 +54,9 @@ class SQLViewProcess(ViewProcess):
     """
 
     async def init(  # type: ignore[override]  # it has to know where
-        self, store: EventStore, served: ServedView, broadcast: Broadcast, places: ViewPlaces
+        self, store: EventStore, served: ServedView, broadcast: Broadcast, places: ViewPlaces, *, catch_up: bool
     ) -> None:
-        """Follow the log up to its present head, then wait for wake-ups.
+        """Follow the log, as a view in memory does, from the checkpoint.
 
         Raises:
             ViewDatabaseError: the tables aren't what they should be, or can't be reached.
@@ -79,7 +80,7 @@ class SQLViewProcess(ViewProcess):
         try:
             self._serve_from(await SqlBuild.prepare(view, store))
             unwatch = store.watch(self._bell.set)
-            await self._catch_up()
+            await self._begin(wait=catch_up)
             self._task = await Task.run(self._keep_following, unwatch)
         except BaseException:
             await view.database.close()
@@ -90,9 +91,10 @@ class SQLViewProcess(ViewProcess):
         self._rows_of = build.projection
         self._following: SqlFollowing = build.following
 
-    async def _catch_up(self) -> None:
-        head = await self._log_store.head()
-        while self._following.position < head and await self._following.follow_page():
+    async def _begin(self, *, wait: bool) -> None:
+        position, head = self._following.position, await self._log_store.head()
+        self._catch_up = CatchUp(self._rows_of.view, position, head, self._clock)
+        while not self._catch_up.reached(self._following.position) and wait and await self._following.follow_page():
             pass
         self._bell.set()
 
@@ -103,13 +105,15 @@ class SQLViewProcess(ViewProcess):
 
         Raises (through the answer):
             ViewFailed: the view has stopped.
+            ViewCatchingUp: it has not been at the log's head yet.
             ViewUnavailable: the database is at fault.
             ApplicationError: too many queries wait already.
             Exception: whatever the projection's method raised; the view goes on.
         """
         deferred = self.defer(object)
-        if self._following.failure is not None:
-            deferred.fail(self._following.failure)
+        refusal = self._refusal()
+        if refusal is not None:
+            deferred.fail(refusal)
         elif len(self._reads) >= MAX_READING:
             deferred.fail(ApplicationError(f"{MAX_READING:,} queries wait for view {self._rows_of.view!r} already"))
         else:
@@ -117,6 +121,11 @@ class SQLViewProcess(ViewProcess):
             self._reads.add(read)
             read.add_done_callback(self._reads.discard)
         return deferred
+
+    def _refusal(self) -> ApplicationError | None:
+        if self._following.failure is not None:
+            return self._following.failure
+        return None if self._catch_up.done else self._catch_up.refusal()
 
     async def _answer(self, query: Query[object], deferred: Deferred[object]) -> None:
         try:
@@ -147,7 +156,7 @@ class SQLViewProcess(ViewProcess):
             self._rows_of.view,
             position,
             self._trouble if failure is None else str(failure),
-            "failed" if failure is not None else "catching up" if lag >= PAGE else "live",
+            "failed" if failure is not None else "catching up" if lag >= PAGE or not self._catch_up.done else "live",
             Position(position + lag),
             lag,
             None if self._moved_at is None else instant(self._moved_at // 1_000),
@@ -176,12 +185,14 @@ class SQLViewProcess(ViewProcess):
 
         Raises (through the answer):
             ViewFailed: the view has stopped.
+            ViewCatchingUp: it has not been at the log's head yet.
             ViewUnavailable: the database is at fault.
             Exception: whatever the projection's method raised; the view goes on.
         """
         deferred = self.defer(object)
-        if self._following.failure is not None:
-            deferred.fail(self._following.failure)
+        refusal = self._refusal()
+        if refusal is not None:
+            deferred.fail(refusal)
         elif (live := self._live.enter(number, received, deferred)) is not None:
             self._live_reading.look(live)
         return deferred
@@ -205,7 +216,7 @@ class SQLViewProcess(ViewProcess):
             self._served.versions[kind.view_version] = self._served.projection = kind
             old, position = self._build, build.position
             self._serve_from(build)
-            self._trouble, self._moved_at = None, self._clock.wall()
+            self._trouble, self._moved_at, self._catch_up.done = None, self._clock.wall(), True
         self._waiters.answer(position)
         self._look()
         self._bell.set()
@@ -277,6 +288,7 @@ class SQLViewProcess(ViewProcess):
             return True
         if self._following.position != position:
             self._moved_at = self._clock.wall()
+            self._catch_up.reached(self._following.position)
         return more
 
     def _tell(self, *, changed: bool) -> None:

@@ -26,10 +26,13 @@ async def prepare_view(projection: type[Projection], places: ViewPlaces) -> None
             await view.create()
 
 
-def view_child(store: EventStore, served: ServedView, broadcast: Broadcast, places: ViewPlaces) -> Child:
-    """What a supervisor has to start for a view."""
+def view_child(
+    store: EventStore, served: ServedView, broadcast: Broadcast, places: ViewPlaces, *, catch_up: bool
+) -> Child:
+    """What a supervisor has to start for a view, and whether it waits until the view has caught up with the log."""
+    keywords = {"catch_up": catch_up}
     if not served.projection.in_database:
-        return Child(ViewProcess, store, served, broadcast, name=served.process_name)
+        return Child(ViewProcess, store, served, broadcast, name=served.process_name, keywords=keywords)
     from headwater.cqrs.sql_view_process import SQLViewProcess  # see above
 
-    return Child(SQLViewProcess, store, served, broadcast, places, name=served.process_name)
+    return Child(SQLViewProcess, store, served, broadcast, places, name=served.process_name, keywords=keywords)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from headwater.clock import instant
 from headwater.cqrs.active_versions import ActiveVersions
+from headwater.cqrs.catch_up import CatchUp
 from headwater.cqrs.follower import FollowerProcess
 from headwater.cqrs.live_queries import LiveQueries
 from headwater.cqrs.projection import Broadcast, Projection
@@ -56,8 +57,16 @@ class ViewProcess(FollowerProcess):
 
     trap_exit = True  # so that `terminate` stops the wake-ups
 
-    async def init(self, store: EventStore, served: ServedView, broadcast: Broadcast) -> None:
-        """Follow the log from the last snapshot up to its present head, then wait for wake-ups."""
+    async def init(self, store: EventStore, served: ServedView, broadcast: Broadcast, *, catch_up: bool) -> None:
+        """Follow the log from the last snapshot.
+
+        Args:
+            store: where the log is.
+            served: the view.
+            broadcast: where it tells of its changes.
+            catch_up: follow the log up to its present head before anything else. Otherwise queries are refused until
+                the view is there.
+        """
         self._store = store
         self._served = served
         self._broadcast = broadcast
@@ -72,10 +81,10 @@ class ViewProcess(FollowerProcess):
         projection, position = (served.projection(), Position(0)) if found is None else found
         self._serve(projection, position)
         self._unwatch: Callable[[], None] = store.watch(self._wake)
-        head = await store.head()
-        while self._position < head and await self._follow_page():
+        self._catch_up = CatchUp(self._projection.view, position, await store.head(), self._clock)
+        self._look_whether_caught_up()
+        while catch_up and not self._catch_up.done and await self._follow_page():
             pass
-        self._projection.go_live(broadcast)
         self._wake()
 
     def follow(self) -> None:
@@ -103,11 +112,12 @@ class ViewProcess(FollowerProcess):
 
         Raises (through the answer):
             ViewFailed: the view has stopped.
+            ViewCatchingUp: it has not been at the log's head yet.
             Exception: whatever the projection's method raised; the view goes on.
         """
         deferred = self.defer(object)
-        if self._failure is not None:
-            deferred.fail(self._failure)
+        if self._failure is not None or not self._catch_up.done:
+            deferred.fail(self._failure or self._catch_up.refusal())
             return deferred
         try:
             deferred.reply(self._projection.ask(query))
@@ -145,7 +155,11 @@ class ViewProcess(FollowerProcess):
             self._projection.view,
             position,
             None if self._failure is None else str(self._failure),
-            "failed" if self._failure is not None else "catching up" if lag >= PAGE else "live",
+            "failed"
+            if self._failure is not None
+            else "catching up"
+            if lag >= PAGE or not self._catch_up.done
+            else "live",
             head,
             lag,
             None if self._moved_at is None else instant(self._moved_at // 1_000),
@@ -181,11 +195,12 @@ class ViewProcess(FollowerProcess):
 
         Raises (through the answer):
             ViewFailed: the view has stopped.
+            ViewCatchingUp: it has not been at the log's head yet.
             Exception: whatever the projection's method raised; the view goes on.
         """
         deferred = self.defer(object)
-        if self._failure is not None:
-            deferred.fail(self._failure)
+        if self._failure is not None or not self._catch_up.done:
+            deferred.fail(self._failure or self._catch_up.refusal())
         else:
             self._live.wait(number, received, deferred, self._projection.ask)
         return deferred
@@ -218,7 +233,7 @@ class ViewProcess(FollowerProcess):
         if kind is not self._served.projection:
             await ActiveVersions(self._store).write(self._served.name, kind.view_version)
         self._served.versions[kind.view_version] = self._served.projection = kind
-        self._keeper, self._failure = keeper, None
+        self._keeper, self._failure, self._catch_up.done = keeper, None, True
         self._serve(projection, build.position)
         projection.go_live(self._broadcast)
         self._answer_waiting()
@@ -268,8 +283,13 @@ class ViewProcess(FollowerProcess):
         if stored is not None:
             self._moved(stored, touched=touched)
 
+    def _look_whether_caught_up(self) -> None:
+        if self._catch_up.reached(self._position):
+            self._projection.go_live(self._broadcast)
+
     def _moved(self, last: StoredEvent, *, touched: bool) -> None:
         self._moved_at = self._clock.wall()
+        self._look_whether_caught_up()
         self._answer_waiting()
         if touched:
             self._live.look(self._projection.ask)

@@ -10,7 +10,8 @@ import msgspec
 from headwater.types import Position
 
 ViewState: TypeAlias = Literal["catching up", "live", "failed"]
-"""`catching up`: a page of events or more behind the log; `live`: less than that; `failed`: stopped at an event."""
+"""`catching up`: a page of events or more behind the log, or not yet where that ended at the start; `live`: less than
+that; `failed`: stopped at an event."""
 
 
 class RebuildProgress(msgspec.Struct, frozen=True):

@@ -46,14 +46,21 @@ class Views:
         system: where their processes live.
         types: learns the events of projections that come later.
         places: where those are that have tables in a database.
+        catch_up: those that follow the log to its head before anything else, in whichever version; None for all.
 
     Raises:
+        UnknownView: `catch_up` names another one.
         DefinitionError: two projections have the same name and version, or two views answer the same query; or
             snapshots of one can't be taken; or one names no proper database.
     """
 
     def __init__(
-        self, projections: Sequence[type[Projection]], system: System, types: TypeRegistry, places: ViewPlaces
+        self,
+        projections: Sequence[type[Projection]],
+        system: System,
+        types: TypeRegistry,
+        places: ViewPlaces,
+        catch_up: Sequence[type[Projection]] | None = None,
     ) -> None:
         self._router = QueryRouter(projections)
         self._system = system
@@ -62,6 +69,9 @@ class Views:
         self._served: dict[str, ServedView] = {}
         for projection in projections:
             self._know(projection)
+        for projection in catch_up or ():
+            self._router.check(projection)
+        self._catch_up = set(self._served) if catch_up is None else {one.view_name for one in catch_up}
 
     def _know(self, projection: type[Projection]) -> None:
         if issubclass(projection, TableProjection):
@@ -79,6 +89,8 @@ class Views:
     async def children(self, store: EventStore, broadcast: Broadcast) -> list[Child]:
         """What a supervisor has to start: the process of each view, of the version that is the active one.
 
+        Those that have to catch up first come first.
+
         Raises:
             StoreError: the store can't be read.
             ViewDatabaseError: the tables of a view aren't what they should be, or can't be reached.
@@ -89,7 +101,12 @@ class Views:
             first = next(iter(served.versions.values()))
             served.projection = first if version is None else served.versions.get(version, first)
             await prepare_view(served.projection, self._places)
-        return [view_child(store, served, broadcast, self._places) for served in self.served]
+        awaited = [one for one in self.served if one.name in self._catch_up]
+        later = [one for one in self.served if one.name not in self._catch_up]
+        return [
+            *(view_child(store, one, broadcast, self._places, catch_up=True) for one in awaited),
+            *(view_child(store, one, broadcast, self._places, catch_up=False) for one in later),
+        ]
 
     # --- asking ----------------------------------------------------------------------------------------------
 

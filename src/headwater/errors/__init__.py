@@ -94,7 +94,7 @@ attribute as well.
         ├── CommandIdTaken
         ├── ConflictNotResolved
         ├── InvalidTenant
-        ├── ViewFailed
+        ├── ViewFailed, ViewCatchingUp
         ├── RebuildRunning
         ├── TooManySubscriptions
         ├── InstanceAlreadyStarted, InstanceNotStarted
@@ -123,6 +123,7 @@ from headwater.errors.application import (
     UnknownCommand,
     UnknownQuery,
     UnknownView,
+    ViewCatchingUp,
     ViewFailed,
 )
 from headwater.errors.base import (
@@ -412,6 +413,7 @@ __all__ = [
     "UnknownType",
     "UnknownView",
     "VaultError",
+    "ViewCatchingUp",
     "ViewDatabaseError",
     "ViewFailed",
     "ViewOfOtherLog",

@@ -60,6 +60,27 @@ class ViewFailed(ApplicationError):
         self.cause = cause
 
 
+class ViewCatchingUp(ApplicationError):
+    """A view was asked that has not come yet to where the log ended when the application was entered.
+
+    Only views that are left out of `Application(catch_up=…)` are. Ask again later, or `wait_for` the view.
+
+    Args:
+        view: the projection's name.
+        position: how far it has come.
+        head: where the log ended.
+    """
+
+    def __init__(self, view: str, position: int, head: int) -> None:
+        super().__init__(
+            f"view {view!r} is still catching up: it is at position {position}, and answers from {head} on; "
+            "wait for it, or name it in the application's catch_up, to be entered when it is there"
+        )
+        self.view = view
+        self.position = position
+        self.head = head
+
+
 class RebuildRunning(ApplicationError):
     """Another build of this view is under way already."""
 

@@ -37,9 +37,14 @@ class FairDispatcher(Dispatcher[K]):
         return None
 
     def ask(self, key: int, demand: int) -> list[Delivery[K]]:
-        """The consumer asks for so many messages more. Returns those that waited for it."""
+        """The consumer asks for so many messages more. Returns those that waited for it.
+
+        Whatever waits, the others can't have: they would have got it already.
+        """
         self._demand[key] += demand
-        return self._serve() if self._queue.waiting else []
+        events = self._queue.take(key, self._demand[key]) if self._queue.waiting else []
+        self._demand[key] -= len(events)
+        return [Delivery(key, events)] if events else []
 
     def cancel(self, key: int) -> None:
         """The consumer has left. Forgets everything that waits."""
@@ -53,7 +58,7 @@ class FairDispatcher(Dispatcher[K]):
 
     def release(self, messages: list[K]) -> list[Delivery[K]]:
         """These have gone through the pipeline. Returns what can go on because of that."""
-        return self._serve() if self._queue.release(messages) else []
+        return self._serve() if self._queue.release(messages) and any(self._demand.values()) else []
 
     @property
     def wanted(self) -> int:
@@ -79,7 +84,9 @@ class FairDispatcher(Dispatcher[K]):
 
     def _share(self, *, even: bool) -> list[Delivery[K]]:
         """Give to those who want most first."""
-        hungry = sorted((key for key, demand in self._demand.items() if demand), key=self._demand.__getitem__)
+        may_have = self._queue.may_have
+        hungry = [key for key, demand in self._demand.items() if demand and may_have(key)]
+        hungry.sort(key=self._demand.__getitem__)
         deliveries = []
         while hungry and self._queue.waiting:
             share = -(-self._queue.waiting // len(hungry)) if even else self._queue.waiting

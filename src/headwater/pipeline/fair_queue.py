@@ -69,6 +69,10 @@ class FairQueue(Generic[K]):
         self.waiting -= len(taken)
         return taken
 
+    def may_have(self, consumer: int) -> bool:
+        """Whether there is a message for a consumer, unless others take it before."""
+        return bool(self._free or self._own.get(consumer))
+
     def release(self, messages: Iterable[K]) -> bool:
         """These are under way no more. Returns whether a lane has become free in which messages wait."""
         lanes, freed = self._lanes, False
@@ -125,6 +129,10 @@ class FifoQueue(Generic[K]):
         """The next messages, at most so many."""
         taken, self._waiting = self._waiting[:limit], self._waiting[limit:]
         return taken
+
+    def may_have(self, consumer: int) -> bool:
+        """Whether there is a message."""
+        return bool(self._waiting)
 
     def release(self, messages: Iterable[K]) -> bool:
         """Nothing depends on what is under way."""

@@ -169,7 +169,9 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
     # --- emitting --------------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
-        self.emit(self._give())
+        messages = self._give()
+        if messages:
+            self.emit(messages)
 
     def _give(self) -> list[Message[Data]]:
         """What may be emitted now; it counts as emitted. Fetches more, if more is owed."""

@@ -72,6 +72,16 @@ def takes(function: Function) -> int:
     return sum(1 for parameter in parameters if parameter.kind in _POSITIONAL)
 
 
+def is_async(function: Function) -> bool:
+    """Whether a function is `async def`, or decorates one."""
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(inspect.unwrap(function))
+
+
+def returns_nothing(function: Function) -> bool:
+    """Whether a function says by its annotation that it returns None."""
+    return inspect.signature(function).return_annotation in (None, "None")
+
+
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 

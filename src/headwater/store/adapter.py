@@ -55,7 +55,7 @@ class Append:
     """One atomic append, on its way through a backend's queue.
 
     Args:
-        parts: what is added to each stream; at least one part, and no stream twice.
+        parts: what is added to each stream; at least one part, and no stream twice unless it is sure to fail.
         context: stored beside each event.
         answer: resolved on the event loop that submitted it, once the append is durable or has failed.
         condition: what must hold of the log besides; None for nothing.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Final
 from uuid import UUID
 
@@ -12,7 +11,7 @@ import msgspec
 
 from headwater.clock import Clock
 from headwater.codec import Codec
-from headwater.errors import DuplicateEvent, InternalError, StoreOverloaded, StreamDeleted, WrongExpectedVersion
+from headwater.errors import StoreOverloaded
 from headwater.store.adapter import Append, AppendPart, StoreAdapter
 from headwater.store.base import StoreBase
 from headwater.store.encoding import NOWHERE, EventEncoder, make_context
@@ -22,9 +21,6 @@ from headwater.store.observed_append import APPEND, observe
 from headwater.store.query import AppendCondition
 from headwater.store.sealing import SealingQueue
 from headwater.telemetry import Telemetry
-
-_NO_VERSION: Final = -1
-_PROBE: Final = "headwater.probe"
 
 
 class StreamAppend(msgspec.Struct, frozen=True):
@@ -196,7 +192,7 @@ class AppendingStore(StoreBase):
                 `PipelineBroken`, even if the version would fit by accident.
             condition: what must hold of the log besides.
             ids: identifiers for the events, as many as there are events; made up if not given. Otherwise than with
-                `append`, one that the log has already is an error in any case; see `holds`.
+                `append`, one that the log has already is an error in any case; see `EventStore.holds`.
 
         Raises:
             InvalidStreamName, InvalidTag, UnknownType, CodecError, ValueError, StoreClosed, StoreReadOnly: see
@@ -233,27 +229,6 @@ class AppendingStore(StoreBase):
         if self.telemetry.listening:
             observe(self.telemetry, append, parts[0].stream, sum(len(part.events) for part in parts))
         return append
-
-    def holds(self, stream: str, id: UUID) -> asyncio.Future[bool]:  # noqa: A002 - the field's term
-        """Whether an event of this identifier is in the log, wherever: an answer that takes its turn among the appends.
-
-        So it counts those that were submitted before, and none that is submitted later. It is an append that can only
-        fail: an idempotent one, for a version that no stream has. How it fails is the answer.
-
-        Args:
-            stream: where the event is looked for first.
-            id: the event's identifier.
-
-        Raises:
-            StoreClosed, StoreReadOnly, StoreOverloaded: see `submit`.
-            StorageFailed: the storage could not be read; through the answer.
-        """
-        part = AppendPart(stream, _NO_VERSION, [NewEvent(_PROBE, 1, b"null", id.bytes)])
-        probe = Append((part,), NOWHERE, self._loop.create_future(), idempotent=True)
-        self._outlet.submit(probe)
-        found: asyncio.Future[bool] = self._loop.create_future()
-        probe.answer.add_done_callback(partial(_tell, found))
-        return found
 
     def _prepare(
         self,
@@ -336,13 +311,3 @@ class AppendingStore(StoreBase):
             except StoreOverloaded:
                 continue  # `submit` of somebody else took the room: wait for more
             return
-
-
-def _tell(found: asyncio.Future[bool], answer: asyncio.Future[Appended]) -> None:
-    error = answer.exception()
-    if found.done():
-        return
-    if isinstance(error, WrongExpectedVersion | StreamDeleted | DuplicateEvent):
-        found.set_result(isinstance(error, DuplicateEvent))
-    else:
-        found.set_exception(error or InternalError("an append that can only fail has succeeded"))

@@ -9,6 +9,7 @@ from typing import Self
 
 from headwater.clock import Clock
 from headwater.codec import Codec
+from headwater.store.asking import AskingStore
 from headwater.store.backup import BackupStore
 from headwater.store.encoded import EncodedStore
 from headwater.store.erasing import ErasingStore
@@ -24,7 +25,7 @@ from headwater.upcaster import AnyUpcaster
 
 
 class EventStore(
-    EncodedStore, SubscribingStore, StreamsStore, ErasingStore, BackupStore, ExportingStore, ImportingStore
+    EncodedStore, AskingStore, SubscribingStore, StreamsStore, ErasingStore, BackupStore, ExportingStore, ImportingStore
 ):
     """An append-only log of events in streams. Made by `open`; belongs to the event loop that opened it.
 

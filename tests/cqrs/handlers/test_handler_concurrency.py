@@ -1,14 +1,14 @@
 """Keys, batches, and the end: what runs at once, what waits, what is finished."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Awaitable, Hashable
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headwater import Application, Backoff, EventHandler, Recorded, Retry, handle
+from headwater import Application, Backoff, EventHandler, HandlerFailure, Recorded, Retry, handle
 from tests.bank import Deposit, Deposited
 
 from .driving import SOON, Batches, Notes, bank, deposit, run
@@ -275,3 +275,37 @@ def test_the_end_waits_no_longer_than_the_handler_may_take_nor_for_retries(tmp_p
                 assert (info.checkpoint, info.owner) == (0, None)
 
     asyncio.run(main())
+
+
+def test_only_what_may_wait_is_handed_over_one_by_one(tmp_path: Path) -> None:
+    class Plain(EventHandler, name="plain"):
+        concurrency = 4
+
+        def __init__(self) -> None:
+            self.seen: list[int] = []
+
+        @handle
+        def note(self, event: Deposited) -> None:
+            self.seen.append(event.amount)
+
+    class Unclear(EventHandler, name="unclear"):
+        concurrency = 4
+
+        @handle
+        def send(self, event: Deposited) -> Awaitable[None]:
+            return asyncio.sleep(0)
+
+    class Patient(Plain, name="patient"):
+        async def on_error(self, failure: HandlerFailure) -> None:
+            pass
+
+    assert [kind.may_wait() for kind in (Plain, Unclear, Patient, Gated)] == [False, True, True, True]
+    plain = Plain()
+
+    async def scenario(application: Application) -> None:
+        for number in range(1, 31):
+            position = await application.dispatch(Deposit(f"{number % 7}", number), returning="position")
+        await application.wait_for(Plain, position)
+        assert plain.seen == list(range(1, 31))
+
+    run(tmp_path, scenario, plain)
