@@ -125,7 +125,7 @@ class Application:
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
-            one type name; a `SQLProjection` names no proper database.
+            one type name; one is of another kind than it should be; a `SQLProjection` names no proper database.
         BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
         ValueError: `max_live` is below 1.
     """
@@ -322,11 +322,13 @@ class Application:
                 Nothing was stored.
             HandlerStopped: the events are durable, but a handler has stopped before them.
             ValueError: `attempts` is below 1, `timeout` isn't positive, or there is nothing of that name to return.
-            TypeError: the aggregate to return isn't the one that decides the command.
+            TypeError: the aggregate to return isn't the one that decides the command, or `id` is no UUID.
             HeadwaterError: a middleware has raised that.
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
+        if id is not None and not isinstance(id, UUID):
+            raise TypeError(f"a command's id is a UUID, not {id!r}")
         keep_state = False
         if returning is None:
             pass  # most commands
@@ -747,8 +749,9 @@ class Application:
         return [Child(SnapshotWriter, store, name=SNAPSHOTS), *views]
 
     def _follower(self, follower: type[Follower]) -> Pid[FollowerProcess]:
-        if issubclass(follower, EventHandler):
-            return other(self._running_handlers().process(follower))
+        kind: object = follower
+        if isinstance(kind, type) and issubclass(kind, EventHandler):
+            return other(self._running_handlers().process(kind))
         return other(self._known_view(cast("type[Projection]", follower)))
 
     def _running_handlers(self) -> Handlers:

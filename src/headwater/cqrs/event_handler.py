@@ -139,7 +139,7 @@ class EventHandler(Follower):
         super().__init_subclass__()
         cls.handler, cls.start_from, cls.stream, cls.category = name or "", start_from, stream, category
         cls.by_batch = cls.handle_batch is not EventHandler.handle_batch
-        marked = marked_methods(cls, _HANDLE, Event)
+        marked = marked_methods(cls, _HANDLE, Event, may_be_async=True)
         cls._methods = {event: (function, takes(function) > 1) for event, function in marked.items()}
         cls._events = tuple(events) or tuple(cls._methods)
         if name is None:
