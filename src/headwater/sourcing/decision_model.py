@@ -59,7 +59,8 @@ class DecisionModel(Deciding, Generic[CommandT_contra]):
         """
         super().__init_subclass__()
         cls.category = category or kebab(cls.__name__)
-        if cls.commands() and cls.scope.__func__ is DecisionModel.scope.__func__:
+        own = cls.__mro__[: cls.__mro__.index(DecisionModel)]
+        if cls.commands() and not any("scope" in vars(parent) for parent in own):
             raise DefinitionError(
                 f"{cls.__qualname__} must say which entities a command is about: define scope(command)"
             )
