@@ -12,6 +12,7 @@ from headwater.cqrs.follower import Follower
 from headwater.cqrs.handler_error import HandlerFailure
 from headwater.errors import ApplicationError, DefinitionError, HeadwaterError
 from headwater.pipeline.options import RateLimit, Retry, at_least_one, positive
+from headwater.pubsub.broker import PubSub
 from headwater.runtime.backoff import Backoff
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.signatures import Function, marked_methods, takes
@@ -41,6 +42,10 @@ class Dispatching(Protocol):
     @property
     def name(self) -> str:
         """Its name."""
+
+    @property
+    def pubsub(self) -> PubSub:
+        """Its topics: what a handler broadcasts is heard by whoever has subscribed."""
 
     async def dispatch(self, command: Command, **more: Unpack[DispatchOptions]) -> Committed:
         """Have a command decided. See `Application.dispatch`."""
