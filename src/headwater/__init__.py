@@ -27,6 +27,7 @@ from headwater.cqrs.reacting import By, accepted, continues, expires, rejected, 
 from headwater.cqrs.reaction import Reaction, TimerSet
 from headwater.cqrs.scheduling import Scheduled
 from headwater.cqrs.view_build import ViewBuild
+from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_status import RebuildProgress, ViewStatus
 from headwater.errors import HeadwaterError, Rejected
 from headwater.personal import Personal
@@ -260,6 +261,7 @@ __all__ = [
     "Upcaster",
     "Version",
     "ViewBuild",
+    "ViewPlaces",
     "ViewStatus",
     "Where",
     "WorkerPool",

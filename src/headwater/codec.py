@@ -85,7 +85,8 @@ class TypeRegistry:
         name = self._name_by_class.get(registered)
         if name is None:
             raise UnknownType(
-                f"{registered.__module__}.{registered.__qualname__} is not registered; known: {one_of(self.names())}",
+                f"{registered.__module__}.{registered.__qualname__} is not registered, so it has no name in the log; "
+                f"name it among the application's `events`. Known: {one_of(self._own_names())}",
                 name=registered.__qualname__,
             )
         return name
@@ -112,7 +113,7 @@ class TypeRegistry:
         registered = self._class_by_name.get(name)
         if registered is None:
             raise UnknownType(
-                f"no class is registered for type {name}; known: {one_of(self.names())}",
+                f"no class is registered for type {name}; known: {one_of(self._own_names())}",
                 name=name.name,
                 version=name.version,
             )
@@ -121,6 +122,10 @@ class TypeRegistry:
     def names(self) -> list[str]:
         """All type names, in alphabetical order."""
         return sorted(str(name) for name in self._class_by_name)
+
+    def _own_names(self) -> list[str]:
+        """Those that people have given."""
+        return [name for name in self.names() if not name.startswith(OWN_TYPES)]
 
     @property
     def classes(self) -> Mapping[TypeName, type]:

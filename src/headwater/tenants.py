@@ -12,7 +12,7 @@ from typing import Final
 
 from headwater.app import DISPATCH_TIMEOUT, Application
 from headwater.cqrs.deadline import Deadline
-from headwater.errors import ApplicationError, InvalidTenant
+from headwater.errors import ApplicationError, DefinitionError, InvalidTenant
 
 MAX_OPEN: Final = 100
 """How many tenants' applications run at a time, unless said otherwise."""
@@ -46,11 +46,18 @@ class Tenants:
 
     Raises:
         ValueError: `max_open` is below 1.
+        DefinitionError: a view names a database, which can't be every tenant's.
     """
 
     def __init__(self, definition: Application, store_of: Callable[[str], str], *, max_open: int = MAX_OPEN) -> None:
         if max_open < 1:
             raise ValueError(f"at least 1 tenant must be allowed to run, not {max_open}")
+        for projection in definition.projections:
+            if projection.database is not None and not projection.database.startswith("memory:"):
+                raise DefinitionError(
+                    f"{projection.__qualname__} says in which database it is, and all tenants would share its rows; "
+                    "leave out `database`, and it lies beside each tenant's store"
+                )
         self._definition: Final = definition
         self._store_of: Final = store_of
         self._max_open: Final = max_open

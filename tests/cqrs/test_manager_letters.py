@@ -209,7 +209,7 @@ def test_a_kill_between_parking_and_acknowledgement_leaves_one_letter(
 
 @pytest.mark.row("BC-01")
 def test_two_who_park_the_same_failure_at_once_leave_one_letter(tmp_path: Path) -> None:
-    async def refuse(instance: str | None, outgoing: Outgoing) -> None:
+    async def refuse(instance: str, outgoing: Outgoing) -> None:
         raise AssertionError
 
     async def scenario() -> None:

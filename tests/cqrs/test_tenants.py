@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import Application, EventStore, Tenants
-from headwater.errors import ApplicationError, DeadlineExceeded, InvalidTenant, StorageFailed
+from headwater.errors import ApplicationError, DeadlineExceeded, DefinitionError, InvalidTenant, StorageFailed
 from headwater.testing.clock import VirtualClock
 from tests.bank import Account, BalanceOf, Balances, Deposit, bank
+from tests.sql_bank import Ledger
 
 
 def tenants_in(folder: Path, **more: int) -> Tenants:
@@ -189,3 +190,12 @@ def test_who_uses_one_when_all_are_closed_has_what_was_dispatched(tmp_path: Path
             assert await again.query(BalanceOf("a")) == 7, "they can be run again"
 
     asyncio.run(main())
+
+
+@pytest.mark.row("BC-10")
+def test_a_view_in_one_database_for_all_is_refused(tmp_path: Path) -> None:
+    class Shared(Ledger, database=f"sqlite:///{tmp_path}/shared.db"): ...
+
+    definition = Application("bank", store="memory://", aggregates=[Account], projections=[Shared])
+    with pytest.raises(DefinitionError, match="Shared says in which database it is, and all tenants would share"):
+        Tenants(definition, lambda tenant: f"sqlite:///{tmp_path}/{tenant}.db")

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from headwater import (
     Aggregate,
     Command,
+    Committed,
     Decider,
     Event,
     Projection,
@@ -330,6 +331,9 @@ class Refund:
     def react_to_timer(self, timer: str, /) -> Answered:
         return Answered(stopped=True)
 
+    def react_to_acceptance(self, command: Command, committed: Committed, /) -> Answered:
+        return Answered((Audit(self.id, f"{committed.version}: {committed.events}"),))
+
     def react_to_rejection(self, command: Command, rejection: Rejected, /) -> Answered:
         return Answered((Audit(self.id, str(rejection)),))
 
@@ -340,6 +344,8 @@ def test_a_process_manager_and_its_commands() -> None:
     once = refund.when(Withdrawn(5)).then(Deposit("a", 5)).then_timers("late").then_state(paid=1)
     once.when(Withdrawn(6)).then(Deposit("a", 6)).then_timers().then_stopped().then_state(paid=2)
     refund.events(Withdrawn(5)).when_timer("late").then().then_stopped()
+    once.when_accepted(Deposit("a", 5), Deposited(5)).then(Audit("a", "1: (Deposited(amount=5),)"))
+    once.when_accepted(Deposit("a", 5)).then(Audit("a", "0: ()"))
     once.when_rejected(Deposit("a", 5), Rejected("closed")).then(Audit("a", "closed"))
     refund.when(Audited("x")).then_ignored()
     assert failure(lambda: once.then(Deposit("b", 5))) == [

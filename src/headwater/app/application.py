@@ -55,8 +55,8 @@ class Application(
             print(await bank.query(BalanceOf("a-1")))
 
     On entering, the store is opened and every view follows the log to its head, however long that takes; `catch_up`
-    says otherwise. On leaving, what was dispatched becomes durable and is answered, then everything is closed. A start that fails, and leaving that is cancelled, close
-    everything that was opened too.
+    says otherwise. On leaving, what was dispatched becomes durable and is answered, then everything is closed. A start
+    that fails, and leaving that is cancelled, close everything that was opened too.
 
     Args:
         name: for logs.
@@ -98,7 +98,7 @@ class Application(
 
     Raises:
         DefinitionError: the parts don't fit together: two handlers for one command or query, two classes for
-            one type name; a `SQLProjection` names no proper database.
+            one type name; one is of another kind than it should be; a `SQLProjection` names no proper database.
         BrokenUpcasters: the upcasters leave a hole, lead nowhere or round in a circle.
         UnknownView: `catch_up` names a view that isn't one of `projections`.
         ValueError: `max_live` is below 1.

@@ -78,8 +78,9 @@ class ApplicationBase:
 
     def _follower(self, follower: type[Follower]) -> Pid[FollowerProcess]:
         run = self._now()
-        if issubclass(follower, EventHandler):
-            return other(run.handlers.process(follower))
+        kind: object = follower
+        if isinstance(kind, type) and issubclass(kind, EventHandler):
+            return other(run.handlers.process(kind))
         return other(self._views.known(cast("type[Projection]", follower)))
 
     def _not_running(self) -> ApplicationError:

@@ -113,11 +113,13 @@ class WritingApplication(ApplicationBase):
                 Nothing was stored.
             HandlerStopped: the events are durable, but a handler has stopped before them.
             ValueError: `attempts` is below 1, `timeout` isn't positive, or there is nothing of that name to return.
-            TypeError: the aggregate to return isn't the one that decides the command.
+            TypeError: the aggregate to return isn't the one that decides the command, or `id` is no UUID.
             HeadwaterError: a middleware has raised that.
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
+        if id is not None and not isinstance(id, UUID):
+            raise TypeError(f"a command's id is a UUID, not {id!r}")
         keep_state = False
         if returning is None:
             pass  # most commands

@@ -83,7 +83,8 @@ def replay(
 ) -> None:
     """Give events to their handler again, once each. Exit code 1 if one has failed again.
 
-    Of a process manager: dispatch commands again. Its events can't be replayed, since it has gone on behind them.
+    Of a process manager: dispatch commands again, and let it take up how they end. Its events can't be replayed,
+    since it has gone on behind them.
 
     On SQLite the application must not run meanwhile.
     """

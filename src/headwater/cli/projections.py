@@ -71,6 +71,9 @@ def rebuild(
     name: Annotated[str, NAME],
     app: Annotated[str, APP],
     version: Annotated[int | None, typer.Option(help="Which version; the one that serves, if not given.")] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Empty the tables that serve, of a view in a database.")
+    ] = False,
     database: Annotated[str | None, DATABASE] = None,
     json: Annotated[bool, JSON_OPTION] = False,
 ) -> None:
@@ -79,10 +82,14 @@ def rebuild(
     It follows the log from its beginning; the next start begins where it ends. It stops at the first event that can't
     be followed, and leaves what is stored as it is. An SQLite file can't be written
     beside the application that runs on it: there, `Application.rebuild` builds beside what serves.
+
+    Of a view in a database, a version that doesn't serve is built in tables of its own. The one that serves is built
+    only with --in-place, while no application runs: its tables are emptied, and if the building ends early, the next
+    start goes on from there.
     """
     application = load_application(app)
     started = time.monotonic()
-    kind, position, stored = asyncio.run(_rebuild(application, database, name, version))
+    kind, position, stored = asyncio.run(_rebuild(application, database, name, version, in_place=in_place))
     record = {"view": kind.view, "position": int(position), "stored": stored, "seconds": time.monotonic() - started}
     if not stored:
         note(f"{kind.view} stores nothing (it has no snapshot_every), so it will be built anew at the next start.")
@@ -90,14 +97,16 @@ def rebuild(
 
 
 async def _rebuild(
-    application: Application, database: str | None, name: str, version: int | None
+    application: Application, database: str | None, name: str, version: int | None, *, in_place: bool
 ) -> tuple[type[Projection], Position, bool]:
     async with await open_for_writing(database or application.url, application.codec) as store:
         views = _views(application, store, database)
         view = views.find(name, version)
         kind = await views.active(view) if version is None else view.version(version)
         with progress_bar() as update:
-            position = await views.rebuild(kind, lambda done, head: update(kind.view, int(done), head))
+            position = await views.rebuild(
+                kind, lambda done, head: update(kind.view, int(done), head), in_place=in_place
+            )
         stored = any(one.view == kind.view and one.position for one in await views.statuses())
         return kind, position, stored or not position
 

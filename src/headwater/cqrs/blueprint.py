@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
+from headwater.cqrs.event_handler import EventHandler
 from headwater.cqrs.handler_instance import HandlerDefinition
 from headwater.cqrs.middleware import ForCommands, Middleware
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.projection import Projection
+from headwater.errors import DefinitionError
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.decider import Decider, kind_of
-from headwater.sourcing.decision_model import ModelClass
+from headwater.sourcing.decision_model import DecisionModel, ModelClass
 from headwater.sourcing.messages import Event
 from headwater.upcaster import AnyUpcaster
 
@@ -51,6 +53,9 @@ class Blueprint:
         middleware: what every command passes through in an application that is made of this, the first one first:
             own middleware, and that of the included ones for their commands.
         scoped: the same, where this blueprint is a part of something: for its own commands only.
+
+    Raises:
+        DefinitionError: one of them is something else than it should be.
     """
 
     aggregates: tuple[type[Aggregate], ...]
@@ -76,6 +81,15 @@ class Blueprint:
         middleware: Sequence[Middleware] = (),
         include: Sequence[Blueprint] = (),
     ) -> None:
+        _check_kinds("aggregates", [one for one in aggregates if not isinstance(one, Decider)], Aggregate)
+        _check_kinds("models", models, DecisionModel)
+        _check_kinds("projections", projections, Projection)
+        _check_kinds("process_managers", process_managers, ProcessManager)
+        _check_kinds("handlers", [one if isinstance(one, type) else type(one) for one in handlers], EventHandler)
+        _check_kinds("events", events, Event)
+        for one in middleware:
+            if not isinstance(one, Middleware):
+                raise DefinitionError(f"`middleware` are objects of subclasses of Middleware, not {one!r}")
         kinds = [kind_of(aggregate) for aggregate in aggregates]
         self.aggregates = _each_once(kinds, *(part.aggregates for part in include))
         self.models = _each_once(models, *(part.models for part in include))
@@ -88,6 +102,17 @@ class Blueprint:
         commands = frozenset(command for part in (*self.aggregates, *self.models) for command in part.commands())
         self.middleware = _each_once(middleware, *inner)
         self.scoped = _each_once([ForCommands(one, commands) for one in middleware], *inner)
+
+
+_ALSO: Final = {"aggregates": ", or Deciders", "handlers": ", or objects of them"}
+
+
+def _check_kinds(part: str, given: Iterable[object], base: type) -> None:
+    """Raise DefinitionError unless all of them are subclasses of what they should be."""
+    for one in given:
+        if not (isinstance(one, type) and issubclass(one, base)):
+            named = one.__qualname__ if isinstance(one, type) else repr(one)
+            raise DefinitionError(f"`{part}` are subclasses of {base.__name__}{_ALSO.get(part, '')}, not {named}")
 
 
 def _each_once(*parts: Iterable[T]) -> tuple[T, ...]:

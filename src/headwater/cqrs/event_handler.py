@@ -12,6 +12,7 @@ from headwater.cqrs.follower import Follower
 from headwater.cqrs.handler_error import HandlerFailure
 from headwater.errors import ApplicationError, DefinitionError, HeadwaterError
 from headwater.pipeline.options import RateLimit, Retry, at_least_one, positive
+from headwater.pubsub.broker import PubSub
 from headwater.runtime.backoff import Backoff
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.signatures import Function, is_async, marked_methods, returns_nothing, takes
@@ -41,6 +42,10 @@ class Dispatching(Protocol):
     @property
     def name(self) -> str:
         """Its name."""
+
+    @property
+    def pubsub(self) -> PubSub:
+        """Its topics: what a handler broadcasts is heard by whoever has subscribed."""
 
     async def dispatch(self, command: Command, **more: Unpack[DispatchOptions]) -> Committed:
         """Have a command decided. See `Application.dispatch`."""
@@ -141,7 +146,7 @@ class EventHandler(Follower):
         super().__init_subclass__()
         cls.handler, cls.start_from, cls.stream, cls.category = name or "", start_from, stream, category
         cls.by_batch = cls.handle_batch is not EventHandler.handle_batch
-        marked = marked_methods(cls, _HANDLE, Event)
+        marked = marked_methods(cls, _HANDLE, Event, may_be_async=True)
         cls._methods = {event: (function, takes(function) > 1) for event, function in marked.items()}
         cls._events = tuple(events) or tuple(cls._methods)
         if name is None:

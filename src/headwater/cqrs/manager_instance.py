@@ -14,17 +14,16 @@ from typing import Final
 
 import msgspec
 
-from headwater.cqrs.envelope import BECAUSE
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
+from headwater.cqrs.instance_commands import InstanceCommands
 from headwater.cqrs.manager_log import InstanceLog
 from headwater.cqrs.manager_step import Draft, Settled, StepBuilder, Trigger
 from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
-from headwater.cqrs.reacting import INSTANCE, MANAGER
 from headwater.cqrs.reaction import IGNORED, Reaction
 from headwater.cqrs.surroundings import Surroundings
 from headwater.cqrs.timer_events import TimerFired
-from headwater.errors import DefinitionError, Rejected, StoreError
+from headwater.errors import DefinitionError, LetterNotReplayable, Rejected, StoreError
 from headwater.runtime.exits import Shutdown
 from headwater.runtime.genserver import GenServer
 from headwater.sourcing.messages import Command, Event
@@ -66,6 +65,7 @@ class ManagerInstance(GenServer):
         self._surroundings = surroundings
         self._done = done
         self._log = InstanceLog(kind, id, surroundings)
+        self._commands = InstanceCommands(kind, id, surroundings, self._log)
         self._queue: deque[Recorded] = deque()
         self._loaded = False
         self._woken = False
@@ -107,6 +107,20 @@ class ManagerInstance(GenServer):
         self._go_on()
         return True
 
+    async def replay(self, outgoing: Outgoing) -> Exception | None:
+        """Dispatch a command again that was given up, and take the step upon how it ends, unless it was taken before.
+
+        Returns:
+            What has come in between: `LetterNotReplayable` if a failure has stopped the instance; `Rejected` if the
+            command was rejected and the instance has no method for that; why it has failed again, or why the step
+            could not be taken or stored.
+        """
+        try:
+            await self._replay(outgoing)
+        except Exception as error:  # noqa: BLE001 - for the caller; the instance is as it was
+            return error
+        return None
+
     def leave(self) -> None:
         """End when there is nothing left to do."""
         self._leaving = True
@@ -117,6 +131,34 @@ class ManagerInstance(GenServer):
         if message == _REST_OVER:
             self._resting = False
             self._go_on()
+
+    # --- replaying -------------------------------------------------------------------------------------------
+
+    async def _replay(self, outgoing: Outgoing) -> None:
+        await self._load()
+        if self._log.last.failure is not None:
+            raise LetterNotReplayable(f"instance {self._id!r} of {self._kind.category!r} has stopped: resume it first")
+        if await self._log.has_answered(outgoing.id):
+            return
+        command = self._commands.decode(outgoing)
+        answer = await self._commands.dispatch(outgoing, command)
+        try:
+            draft = self._commands.answered(outgoing, command, answer, self._log.last.pending, [])
+        except Exception:
+            self._log.roll_back()
+            raise
+        if draft is not None:
+            await self._store_replayed(draft)
+        elif isinstance(answer, Rejected):
+            raise answer
+
+    async def _store_replayed(self, draft: Draft) -> None:
+        try:
+            await self._store(draft)
+        except StoreError as error:
+            self._rest_after_outage(error)
+            raise
+        self._go_on()
 
     # --- one thing at a time ---------------------------------------------------------------------------------
 
@@ -228,11 +270,10 @@ class ManagerInstance(GenServer):
             outgoing = left[0]
             command: Command | None = None
             try:
-                command = self._surroundings.commands.decode(outgoing.command)
-                reaction, error = await self._dispatch(outgoing, command)
+                command = self._commands.decode(outgoing)
+                answer = await self._commands.dispatch(outgoing, command)
                 left.popleft()
-                settled.append(Settled(outgoing.id, error))
-                draft = self._answered(outgoing, reaction, error, tuple(left), settled)
+                draft = self._commands.answered(outgoing, command, answer, tuple(left), settled)
             except Exception as error:  # noqa: BLE001 - whatever it is, the policy decides
                 await self._command_failed(outgoing, command, error, settled)
                 return
@@ -241,35 +282,6 @@ class ManagerInstance(GenServer):
                 return
         trigger = Trigger.command(self._log.last.pending[-1])
         await self._store(self._log.next().changed(trigger, "settled", settled=settled))
-
-    async def _dispatch(self, outgoing: Outgoing, command: Command) -> tuple[Reaction, str | None]:
-        metadata = {BECAUSE: str(outgoing.because), MANAGER: self._kind.category, INSTANCE: self._id}
-        try:
-            committed = await self._surroundings.dispatch(
-                command,
-                id=outgoing.id,
-                correlation=outgoing.correlation,
-                metadata=metadata,
-                timeout=self._kind.timeout,
-            )
-        except Rejected as rejection:
-            return self._log.manager.react_to_rejection(command, rejection), str(rejection) or "rejected"
-        return self._log.manager.react_to_acceptance(command, committed), None
-
-    def _answered(
-        self,
-        outgoing: Outgoing,
-        reaction: Reaction,
-        error: str | None,
-        left: tuple[Outgoing, ...],
-        settled: list[Settled],
-    ) -> Draft | None:
-        """The step upon how a command ended, if the instance has something to do about it."""
-        if reaction.ignored:
-            return None
-        kind = "accepted" if error is None else "rejected"
-        trigger = Trigger.command(outgoing)
-        return self._log.next().reacted(self._log.manager, reaction, trigger, kind, pending=left, settled=settled)
 
     async def _command_failed(
         self, outgoing: Outgoing, command: Command | None, error: Exception, settled: list[Settled]

@@ -24,8 +24,8 @@ from headwater.store.store import EventStore
 MAX_PARKED: Final = 10_000
 """How many dead letters of one process manager may be open."""
 
-DispatchAgain = Callable[[str | None, Outgoing], Coroutine[object, object, None]]
-"""Dispatches a command of an instance again, under its identifier."""
+Replay = Callable[[str, Outgoing], Coroutine[object, object, None]]
+"""Lets an instance dispatch a command again, under its identifier, and follow how it ends."""
 
 _log: Final = logging.getLogger("headwater.cqrs")
 
@@ -43,14 +43,14 @@ class ManagerLetterBox(LetterBox[ManagerLetter, OpenManagerLetters]):
     Args:
         store: where the log is.
         manager: the process manager's name.
-        dispatch: dispatches a command again.
+        replay: dispatches a command again.
         limit: how many letters may be open.
     """
 
-    def __init__(self, store: EventStore, manager: str, dispatch: DispatchAgain, limit: int = MAX_PARKED) -> None:
+    def __init__(self, store: EventStore, manager: str, replay: Replay, limit: int = MAX_PARKED) -> None:
         super().__init__(store, manager, "process manager", OpenManagerLetters, limit)
         self._manager: Final = manager
-        self._dispatch: Final = dispatch
+        self._replay: Final = replay
 
     async def show(self, number: int) -> ManagerLetter:
         """The open letter of a number.
@@ -63,23 +63,27 @@ class ManagerLetterBox(LetterBox[ManagerLetter, OpenManagerLetters]):
     async def replay(self, number: int) -> ManagerLetter | None:
         """Dispatch the command of a letter again, under the same identifier, so that it has one effect.
 
-        The instance has gone on without it: of its methods only those are called that follow the command's events.
+        The instance has gone on without it. It takes up how the command ends now, as it would have done then: its
+        method for that is run, `@accepted` or `@rejected`, and what this yields is dispatched. That happens once,
+        however often the letter is replayed.
 
         Returns:
-            None when the command has had its effect: the letter is done. The letter as it is now when it has failed
-            again, or was rejected.
+            None when the command has had its effect, or the instance has a method for its rejection: the letter is
+            done. The letter as it is now when it has failed again, or was rejected and the instance has no method for
+            that.
 
         Raises:
             LetterNotFound: there is no such letter.
-            LetterNotReplayable: it is of an event. The instance has gone on behind it, and handles events in their
-                order.
+            LetterNotReplayable: it is of an event: the instance has gone on behind it, and handles events in their
+                order. Or a failure has stopped the instance: resume it first.
             StoreError: the outcome could not be written down.
         """
         async with self._replaying:
-            outgoing = await self._command(number)
-            instance = (await self.show(number)).instance
+            instance, outgoing = await self._command(number)
             try:
-                await self._dispatch(instance, outgoing)
+                await self._replay(instance, outgoing)
+            except LetterNotReplayable:
+                raise
             except Exception as error:  # noqa: BLE001 - it has failed again, whatever was raised
                 await self._write(number, ManagerLetterFailed(number, described(error), traced(error)))
                 return await self._find(number)
@@ -106,16 +110,16 @@ class ManagerLetterBox(LetterBox[ManagerLetter, OpenManagerLetters]):
         parked = parked_failure(failure)
         await self._park(lambda opened: [] if opened.holds(parked) else [parked], "its instances")
 
-    async def _command(self, number: int) -> Outgoing:
+    async def _command(self, number: int) -> tuple[str, Outgoing]:
         letter = await self.show(number)
         outgoing = (await self._letters.followed()).parked[number].command
-        if outgoing is None:
+        if letter.instance is None or outgoing is None:
             raise LetterNotReplayable(
                 f"dead letter {number} of process manager {self._manager!r} is of the event at {letter.position}, and "
                 f"instance {letter.instance!r} has gone on behind it: dispatch the commands that were missed, then "
                 "drop the letter"
             )
-        return outgoing
+        return letter.instance, outgoing
 
 
 class DurableParking:

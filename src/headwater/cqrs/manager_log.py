@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from headwater.cqrs.manager_step import Draft, StepBuilder, StepTaken, first_step, restored
 from headwater.cqrs.process_manager import ProcessManager
@@ -60,6 +61,19 @@ class InstanceLog:
     def roll_back(self) -> None:
         """Make the instance as the last step has left it."""
         self.manager = restored(self._kind, self._id, self.last)
+
+    async def has_answered(self, command: UUID) -> bool:
+        """Whether the instance has taken a step upon how one of its commands ended, after that was given up.
+
+        Raises:
+            StoreError, CodecError: it can't be read.
+        """
+        async with self._surroundings.store.read_stream(self._stream, backwards=True) as found:
+            async for recorded in found:
+                step = recorded.event
+                if isinstance(step, StepTaken) and any(settled.id == command for settled in step.settled):
+                    return step.kind in ("accepted", "rejected")
+        return False
 
     def next(self) -> StepBuilder:
         """Makes the next step."""

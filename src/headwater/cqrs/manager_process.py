@@ -120,13 +120,21 @@ class ManagerProcess(GenServer):
         Raises:
             ApplicationError: as many instances as may be are busy.
         """
+        pid = await self.instance(id)
+        return await pid.within(None).call(ManagerInstance.resume, self.query)
+
+    async def instance(self, id: str) -> Pid[ManagerInstance]:  # noqa: A002 - the field's term
+        """The process of an instance, started if it isn't in memory.
+
+        Raises:
+            ApplicationError: as many instances as may be are busy.
+        """
         live = self._place(id)
         if live is None:
             raise ApplicationError(
                 f"{len(self._live):,} instances of {self._kind.category!r} are busy; try again later"
             )
-        pid = live.pid or await self._start(id, live)
-        return await pid.within(None).call(ManagerInstance.resume, self.query)
+        return live.pid or await self._start(id, live)
 
     async def status(self) -> ManagerStatus:
         """How it is doing."""

@@ -146,6 +146,11 @@ class ProcessManager:
         return tuple(cls._reactors)
 
     @classmethod
+    def answered_commands(cls) -> tuple[type[Command], ...]:
+        """The commands of whose acceptance or rejection it wants to hear."""
+        return tuple(dict.fromkeys((*cls._acceptances, *cls._rejections)))
+
+    @classmethod
     def stream_of(cls, id: str) -> str:  # noqa: A002 - the field's term
         """The name of the stream that holds an instance's steps."""
         return f"{cls.category}-{id}"

@@ -12,8 +12,9 @@ from headwater.clock import Clock
 from headwater.cqrs.command_codec import CommandCodec
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.dispatch import Dispatcher, Terms
-from headwater.cqrs.envelope import BECAUSE, Envelope
+from headwater.cqrs.envelope import Envelope
 from headwater.cqrs.failure import Parking
+from headwater.cqrs.manager_instance import ManagerInstance
 from headwater.cqrs.manager_letter import MANAGER_LETTER_EVENTS
 from headwater.cqrs.manager_letter_box import DurableParking, ManagerLetterBox
 from headwater.cqrs.manager_log import last_step
@@ -22,7 +23,6 @@ from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus, status_
 from headwater.cqrs.manager_step import StepTaken
 from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
-from headwater.cqrs.reacting import INSTANCE, MANAGER
 from headwater.cqrs.scheduling import Scheduling
 from headwater.cqrs.surroundings import Surroundings
 from headwater.cqrs.timer_events import TIMER_EVENTS
@@ -65,13 +65,14 @@ class Reactions:
         handlers: the names of its event handlers.
 
     Raises:
-        DefinitionError: two process managers have the same name, or one has that of an aggregate or of a handler.
+        DefinitionError: two process managers have the same name, or one has that of an aggregate or of a handler; or
+            one waits for the end of a command that nobody decides.
     """
 
     def __init__(
         self,
         managers: Sequence[type[ProcessManager]],
-        commands: Iterable[type[Command]],
+        commands: Collection[type[Command]],
         categories: Iterable[str],
         parking: Parking | None = None,
         handlers: Collection[str] = (),
@@ -91,6 +92,8 @@ class Reactions:
                     "dead letters would mix"
                 )
         self._commands: Final = CommandCodec(commands)
+        for manager in managers:
+            _check_answers(manager, commands)
         self._parking: Final = parking
         self._boxes: dict[str, ManagerLetterBox] = {}
         self._system: System | None = None
@@ -113,7 +116,7 @@ class Reactions:
             clock: where the time comes from.
         """
         self._boxes = {
-            name: ManagerLetterBox(store, name, partial(self._dispatch_again, dispatcher, manager))
+            name: ManagerLetterBox(store, name, partial(self._replay, manager))
             for name, manager in self._managers.items()
         }
         surroundings = Surroundings(
@@ -171,13 +174,11 @@ class Reactions:
             raise UnknownProcessManager("the application's process managers don't run")
         return self._boxes[manager.category]
 
-    async def _dispatch_again(
-        self, dispatcher: Dispatcher, manager: type[ProcessManager], instance: str | None, outgoing: Outgoing
-    ) -> None:
-        command = self._commands.decode(outgoing.command)
-        metadata = {BECAUSE: str(outgoing.because), MANAGER: manager.category, INSTANCE: instance}
-        envelope = Envelope(command, metadata, outgoing.id, outgoing.correlation)
-        await dispatcher.dispatch(envelope, Terms(manager.timeout))
+    async def _replay(self, manager: type[ProcessManager], instance: str, outgoing: Outgoing) -> None:
+        pid = await self._process(manager).call(ManagerProcess.instance, instance)
+        error = await pid.within(None).call(ManagerInstance.replay, outgoing)
+        if error is not None:
+            raise error
 
     def _check(self, manager: type[ProcessManager]) -> None:
         if self._managers.get(manager.category) is not manager:
@@ -205,6 +206,15 @@ def _tree(system: System, manager: type[ProcessManager], surroundings: Surroundi
 
 def _name(manager: type[ProcessManager]) -> str:
     return f"process manager {manager.category}"
+
+
+def _check_answers(manager: type[ProcessManager], known: Collection[type[Command]]) -> None:
+    for command in manager.answered_commands():
+        if command not in known:
+            raise DefinitionError(
+                f"{manager.__qualname__} has a method for how {command.__qualname__} ends, a command that no aggregate "
+                f"decides; known: {one_of(sorted(one.__qualname__ for one in known))}"
+            )
 
 
 def _wake(system: System) -> None:

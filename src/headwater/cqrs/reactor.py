@@ -10,7 +10,7 @@ import msgspec
 from headwater.cqrs.reacting import EXPIRES, INSTANCE, MANAGER, REACT, By, Identify, Mark
 from headwater.errors import DefinitionError
 from headwater.sourcing.messages import Event
-from headwater.sourcing.signatures import Function, takes
+from headwater.sourcing.signatures import Function, refuse_async, takes
 from headwater.store.model import Recorded
 
 
@@ -83,7 +83,7 @@ def expirations_of(cls: type) -> dict[str, Function]:
     """The methods that are marked for timers, by the timers' names.
 
     Raises:
-        DefinitionError: two are for the same one.
+        DefinitionError: two are for the same one, or one is async.
     """
     found: dict[str, Function] = {}
     for attribute in dict.fromkeys(name for parent in reversed(cls.__mro__) for name in vars(parent)):
@@ -91,6 +91,7 @@ def expirations_of(cls: type) -> dict[str, Function]:
         timer = getattr(function, EXPIRES, None)
         if not isinstance(timer, str) or not callable(function):
             continue
+        refuse_async(function)
         if found.setdefault(timer, function) is not function:
             raise DefinitionError(f"{cls.__qualname__} has two methods for the timer {timer!r}")
     return found

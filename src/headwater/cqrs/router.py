@@ -112,24 +112,30 @@ class CommandRouter:
 
         Raises:
             UnknownCommand: no aggregate decides this command.
-            InvalidCommand: its `validate` refuses it, or its identity field is empty.
+            InvalidCommand: its `validate` refuses it, or its identity field is empty or None.
             HeadwaterError: its `validate` raised that.
         """
         aggregate = self._aggregates.get(type(command))
         if aggregate is None:
-            raise UnknownCommand(
-                f"no aggregate decides {type(command).__qualname__}; known: {one_of(self._routes.names())}"
-            )
+            raise UnknownCommand(_unknown(command, self._routes.names()))
         if type(command) in self._validated:
             _validate(command)
-        identity = str(getattr(command, aggregate.identity))
-        if not identity:
+        identity = getattr(command, aggregate.identity)
+        if identity is None or identity == "":
             raise InvalidCommand(
-                f"{type(command).__qualname__}.{aggregate.identity} is empty: it says which "
-                f"{aggregate.__qualname__} the command is for",
+                f"{type(command).__qualname__}.{aggregate.identity} is {'None' if identity is None else 'empty'}: it "
+                f"says which {aggregate.__qualname__} the command is for",
                 field=aggregate.identity,
             )
-        return aggregate, identity
+        return aggregate, str(identity)
+
+
+def _unknown(command: object, known: list[str]) -> str:
+    if isinstance(command, type):
+        return f"a command is an object: {command.__qualname__}(…), not the class {command.__qualname__}"
+    if not isinstance(command, Command):
+        return f"{command!r} is no Command; known: {one_of(known)}"
+    return f"no aggregate decides {type(command).__qualname__}; known: {one_of(known)}"
 
 
 def _refuse_personal(aggregate: type[Aggregate]) -> None:
@@ -203,7 +209,6 @@ class QueryRouter:
 
     def check(self, projection: type[Projection]) -> None:
         """Raise UnknownView unless the projection is one of the application's."""
-        if self._views.get(projection.view) is not projection:
-            raise UnknownView(
-                f"{projection.__qualname__} is no projection of this application; known: {one_of(sorted(self._views))}"
-            )
+        if self._views.get(getattr(projection, "view", "")) is not projection:
+            named = getattr(projection, "__qualname__", repr(projection))
+            raise UnknownView(f"{named} is no projection of this application; known: {one_of(sorted(self._views))}")

@@ -158,6 +158,5 @@ class SqlFollowing:
 
     def _stop_at(self, failed: Failure) -> None:
         view, stored, error = self._projection.view, failed.stored, failed.error
-        _log.error("view %r stopped at position %d (%s)", view, stored.position, stored.type, exc_info=error)
         self.failure = ViewFailed(view, stored.position, f"{type(error).__name__}: {error}")
         self.failure.__cause__ = error

@@ -294,8 +294,10 @@ class SQLViewProcess(ViewProcess):
     def _tell(self, *, changed: bool) -> None:
         """Tell those who wait for a position or an answer."""
         self._waiters.answer(self._following.position)
-        if self._following.failure is not None:
-            self._waiters.fail(self._following.failure)
-            self._live.fail(self._following.failure)
+        failure = self._following.failure
+        if failure is not None:
+            _log.error("%s", failure, exc_info=failure.__cause__)
+            self._waiters.fail(failure)
+            self._live.fail(failure)
         elif changed:
             self._look()

@@ -128,7 +128,7 @@ class StoredViews:
                 position, stored_at, rows = Position(manifest.position), instant(manifest.taken_at), manifest.rows
         return StoredView(kind.view, active, position, Position(head), stored_at, rows)
 
-    async def rebuild(self, kind: type[Projection], tell: Tell) -> Position:
+    async def rebuild(self, kind: type[Projection], tell: Tell, *, in_place: bool = False) -> Position:
         """Follow the log from its beginning up to its head, and store what that gives. Strict, as every rebuild is.
 
         A view that stores nothing is built all the same, and thrown away: then it is known that it can be.
@@ -136,17 +136,20 @@ class StoredViews:
         Args:
             kind: which one.
             tell: told after each page how far it has come.
+            in_place: whether tables that serve may be emptied for it. Nobody must serve or follow the view meanwhile.
+                If the building ends early, the next start of the application goes on with what is there.
 
         Returns:
             The position up to which it followed.
 
         Raises:
-            ViewFailed: an event could not be followed. What was stored is as it was.
+            ViewFailed: an event could not be followed. What was stored is as it was; tables that served are gone.
             StoreError: the log could not be read, or nothing be stored.
             DefinitionError: rows can't be put into a snapshot.
-            ViewVersionTaken: the tables of this version serve.
+            ViewVersionTaken: the tables of this version serve, and it isn't `in_place`.
         """
-        await self._check_place(kind)
+        if not in_place:
+            await self._check_place(kind)
         build = await begin_build(kind, self._store, self._clock, self._places)
         try:
             await self._catch_up(build, tell)

@@ -30,4 +30,4 @@ class LetterNotFound(ApplicationError):
 
 
 class LetterNotReplayable(ApplicationError):
-    """A dead letter of an event that an instance of a process manager has gone on behind."""
+    """A dead letter of an event that a process manager's instance has gone on behind, or of one that has stopped."""

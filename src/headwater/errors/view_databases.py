@@ -64,14 +64,17 @@ class ViewOfOtherLog(ViewDatabaseError):
 class ViewVersionTaken(ViewDatabaseError):
     """A view in a database can't be built anew under the version that serves: its tables are those. Raise the version.
 
+    Or, while no application runs that has the view, let its tables be emptied first:
+    `headwater projections rebuild NAME --in-place`.
+
     Args:
         view: its name and version.
     """
 
     def __init__(self, view: str) -> None:
         super().__init__(
-            f"view {view!r} serves from the tables of this version, and a new build needs its own; "
-            "raise the projection's version"
+            f"view {view!r} serves from the tables of this version, and a new build needs its own; raise the "
+            "projection's version; or stop the application and empty them: headwater projections rebuild … --in-place"
         )
         self.view = view
 

@@ -38,7 +38,8 @@ class Aggregate(Deciding):
     An aggregate with state that isn't a plain value builds it in `__init__(self, id)`, after `super().__init__`.
 
     Args of a class statement:
-        identity: the field of the commands that says which aggregate they are for.
+        identity: the field of the commands that says which aggregate they are for; must be given, unless a base class
+            says it.
         lifespan: how long its process stays in memory when it is idle; 300 seconds by default.
         snapshot_every: how many events lie between two snapshots; none are taken if not given.
         version: raise it when the methods build the state differently: snapshots of other versions are ignored. A
@@ -63,7 +64,7 @@ class Aggregate(Deciding):
     def __init_subclass__(
         cls,
         *,
-        identity: str,
+        identity: str | None = None,
         category: str | None = None,
         lifespan: Lifespan | None = None,
         snapshot_every: int | None = None,
@@ -72,11 +73,12 @@ class Aggregate(Deciding):
         """Collect the marked methods.
 
         Raises:
-            DefinitionError: two methods for one message, a command without the identity field, or an
-                annotation that can't be used; or a version or a number of events below 1.
+            DefinitionError: two methods for one message, no identity, a command without that field, or an annotation
+                that can't be used; or a version or a number of events below 1, or a lifespan that is none.
         """
         super().__init_subclass__()
-        cls.identity = identity
+        cls._check_options(identity, lifespan)
+        cls.identity = identity or cls.identity
         cls.category = category or kebab(cls.__name__)
         cls.lifespan = lifespan or cls.lifespan
         cls.snapshot_every = snapshot_every
@@ -85,6 +87,18 @@ class Aggregate(Deciding):
         if version < 1 or (snapshot_every is not None and snapshot_every < 1):
             raise DefinitionError(f"{cls.__qualname__}: version and snapshot_every start at 1")
         cls._check_identity(cls.commands())
+
+    @classmethod
+    def _check_options(cls, identity: str | None, lifespan: object) -> None:
+        if not identity and not hasattr(cls, "identity"):
+            raise DefinitionError(
+                f"{cls.__qualname__} doesn't say which field of its commands names it: "
+                f'class {cls.__name__}(Aggregate, identity="…")'
+            )
+        if not isinstance(lifespan, Lifespan | None):
+            raise DefinitionError(
+                f"{cls.__qualname__}: a lifespan is a Lifespan, such as Lifespan(60.0), not {lifespan!r}"
+            )
 
     @classmethod
     def _check_identity(cls, commands: Iterable[type[Command]]) -> None:

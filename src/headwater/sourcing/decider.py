@@ -13,7 +13,7 @@ from headwater.errors import DefinitionError
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command, Event
-from headwater.sourcing.signatures import Function, handled_types
+from headwater.sourcing.signatures import Function, handled_types, refuse_async
 
 State = TypeVar("State")
 State_co = TypeVar("State_co", covariant=True)
@@ -57,8 +57,8 @@ class Decider(Generic[State_co]):
         kind: the class of its aggregates; their `state` is the state.
 
     Raises:
-        DefinitionError: a function isn't annotated with the commands, the events or the state, or a command has no such
-            field.
+        DefinitionError: a function isn't annotated with the commands, the events or the state, or is async; or a
+            command has no such field.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Decided(Aggregate, identity="id"):
     def __init_subclass__(
         cls,
         *,
-        identity: str,
+        identity: str | None = None,
         category: str | None = None,
         lifespan: Lifespan | None = None,
         snapshot_every: int | None = None,
@@ -133,6 +133,8 @@ class Decided(Aggregate, identity="id"):
         super().__init_subclass__(
             identity=identity, category=category, lifespan=lifespan, snapshot_every=snapshot_every, version=version
         )
+        refuse_async(cls.functions.decide)
+        refuse_async(cls.functions.evolve)
         cls._commands = handled_types(cls.functions.decide, Command, skip=0)
         cls._events = handled_types(cls.functions.evolve, Event)
         cls._check_identity(cls._commands)

@@ -54,11 +54,16 @@ class DecisionModel(Deciding, Generic[CommandT_contra]):
         """Collect the marked methods.
 
         Raises:
-            DefinitionError: two methods for one message, an annotation that can't be used, or an event without tags,
-                which could never be found.
+            DefinitionError: two methods for one message, an annotation that can't be used, an event without tags, which
+                could never be found, or no scope.
         """
         super().__init_subclass__()
         cls.category = category or kebab(cls.__name__)
+        own = cls.__mro__[: cls.__mro__.index(DecisionModel)]
+        if cls.commands() and not any("scope" in vars(parent) for parent in own):
+            raise DefinitionError(
+                f"{cls.__qualname__} must say which entities a command is about: define scope(command)"
+            )
         for event in cls.events():
             if event.tagger is None:
                 raise DefinitionError(

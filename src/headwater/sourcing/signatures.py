@@ -45,17 +45,27 @@ def handled_types(function: Function, base: type[MessageT], *, skip: int = 1) ->
     return members
 
 
-def marked_methods(cls: type, mark: str, base: type[MessageT]) -> dict[type[MessageT], Function]:
+def marked_methods(
+    cls: type, mark: str, base: type[MessageT], *, may_be_async: bool = False
+) -> dict[type[MessageT], Function]:
     """The methods of a class that carry a mark, by the message classes that they are for; inherited ones too.
 
+    Args:
+        cls: the class.
+        mark: the attribute that marked methods have.
+        base: what each of the message classes must derive from.
+        may_be_async: whether whoever calls them awaits them.
+
     Raises:
-        DefinitionError: two methods are for one message, or one has no usable annotation.
+        DefinitionError: two methods are for one message, or one has no usable annotation, or must not be async.
     """
     found: dict[type[MessageT], Function] = {}
     for name in dict.fromkeys(name for parent in reversed(cls.__mro__) for name in vars(parent)):
         function = getattr(cls, name, None)
         if not callable(function) or not hasattr(function, mark):
             continue
+        if not may_be_async:
+            refuse_async(function)
         for message in handled_types(function, base):
             other = found.setdefault(message, function)
             if other is not function:
@@ -64,6 +74,14 @@ def marked_methods(cls: type, mark: str, base: type[MessageT]) -> dict[type[Mess
                     f"{other.__name__} and {function.__name__}"
                 )
     return found
+
+
+def refuse_async(function: Function) -> None:
+    """Raise DefinitionError if nobody would await what a function does."""
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise DefinitionError(
+            f"{function.__qualname__} must not be async: it works with what it is given, and waits for nothing"
+        )
 
 
 def takes(function: Function) -> int:

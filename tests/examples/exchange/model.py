@@ -7,6 +7,7 @@ from headwater.examples.exchange.messages import (
     BookEvent,
     BookOpened,
     Cancel,
+    Halt,
     MarketOrderExpired,
     MarketOrderPlaced,
     OpenBook,
@@ -15,9 +16,13 @@ from headwater.examples.exchange.messages import (
     OrderReduced,
     PlaceLimit,
     PlaceMarket,
+    PriceJumped,
     Reduce,
+    Resume,
     Side,
     Traded,
+    TradingHalted,
+    TradingResumed,
 )
 
 
@@ -39,6 +44,8 @@ class ModelExchange:
         self.instrument: str | None = None
         self.orders: list[ModelOrder] = []
         self.arrivals = 0
+        self.halted = False
+        self.reference: int | None = None
 
     def handle(self, command: BookCommand) -> list[BookEvent]:
         match command:
@@ -52,6 +59,10 @@ class ModelExchange:
                 return self.cancel(command)
             case Reduce():
                 return self.reduce(command)
+            case Halt(instrument, reason):
+                return self.halt(instrument, reason)
+            case Resume(instrument):
+                return self.resume(instrument)
 
     def sorted(self, side: Side) -> list[ModelOrder]:
         sign = -1 if side == "buy" else 1
@@ -78,7 +89,7 @@ class ModelExchange:
         trades = self.trade(taker, self.partners(command.side, command.price))
         if taker.remaining:
             self.orders.append(taker)
-        return [placed, *trades]
+        return [placed, *trades, *self.jumps(trades)]
 
     def market(self, command: PlaceMarket) -> list[BookEvent]:
         self.check(command)
@@ -87,10 +98,11 @@ class ModelExchange:
             raise Refused("no_liquidity")
         taker = ModelOrder(command.order, command.side, 0, command.volume, 0)
         placed = MarketOrderPlaced(command.order, command.side, command.volume)
-        events: list[BookEvent] = [placed, *self.trade(taker, partners)]
+        trades = self.trade(taker, partners)
+        events: list[BookEvent] = [placed, *trades]
         if taker.remaining:
             events.append(MarketOrderExpired(command.order, taker.remaining))
-        return events
+        return [*events, *self.jumps(trades)]
 
     def cancel(self, command: Cancel) -> list[BookEvent]:
         order = self.find(command)
@@ -127,9 +139,38 @@ class ModelExchange:
     def drop_empty(self) -> None:
         self.orders = [order for order in self.orders if order.remaining]
 
+    def jumps(self, trades: list[Traded]) -> list[BookEvent]:
+        if not trades:
+            return []
+        reference = trades[0].price if self.reference is None else self.reference
+        self.reference = reference
+        for trade in sorted(trades, key=lambda trade: abs(trade.price - reference), reverse=True):
+            if not 0.95 * reference <= trade.price <= 1.05 * reference:
+                self.reference = trade.price
+                return [PriceJumped(trade.price, reference)]
+        return []
+
+    def halt(self, instrument: str, reason: str) -> list[BookEvent]:
+        if instrument != self.instrument:
+            raise Refused("unknown_instrument")
+        if self.halted:
+            raise Refused("halted")
+        self.halted = True
+        return [TradingHalted(reason)]
+
+    def resume(self, instrument: str) -> list[BookEvent]:
+        if instrument != self.instrument:
+            raise Refused("unknown_instrument")
+        if not self.halted:
+            raise Refused("not_halted")
+        self.halted, self.reference = False, None
+        return [TradingResumed()]
+
     def check(self, command: PlaceLimit | PlaceMarket) -> None:
         if command.instrument != self.instrument:
             raise Refused("unknown_instrument")
+        if self.halted:
+            raise Refused("halted")
         if command.volume <= 0:
             raise Refused("bad_volume")
         if any(order.order == command.order for order in self.orders):

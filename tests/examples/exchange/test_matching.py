@@ -13,6 +13,7 @@ from headwater.examples.exchange.messages import (
     BookEvent,
     BookOpened,
     Cancel,
+    Halt,
     MarketOrderExpired,
     MarketOrderPlaced,
     OpenBook,
@@ -21,9 +22,12 @@ from headwater.examples.exchange.messages import (
     OrderReduced,
     PlaceLimit,
     PlaceMarket,
+    PriceJumped,
     Reduce,
+    Resume,
     Side,
     Traded,
+    TradingHalted,
 )
 
 from .driving import INSTRUMENT, opened, rebuilt, run, run_all
@@ -44,6 +48,8 @@ kinds: dict[str, tuple[int, st.SearchStrategy[BookCommand]]] = {
     "cancel": (4, st.builds(Cancel, instruments, ids)),
     "reduce": (6, st.builds(Reduce, instruments, ids, volumes)),
     "open": (1, st.builds(OpenBook, instruments, st.integers(-1, 8), st.just(8))),
+    "halt": (1, st.builds(Halt, instruments, st.just("to look at it"))),
+    "resume": (3, st.builds(Resume, instruments)),
 }
 commands = st.sampled_from([kind for kind, (weight, _) in kinds.items() for _ in range(weight)]).flatmap(
     lambda kind: kinds[kind][1]
@@ -179,6 +185,7 @@ def test_a_taker_trades_at_the_makers_prices_and_its_rest_waits() -> None:
         OrderPlaced(3, "buy", 12, 9),
         Traded(3, 2, 11, 2, "buy"),
         Traded(3, 1, 12, 5, "buy"),
+        PriceJumped(12, 11),
     ]
     assert resting(book) == [RestingOrder(3, "buy", 12, 2)]
 
@@ -202,6 +209,7 @@ def test_a_market_order_never_rests() -> None:
         Traded(1, 3, 12, 5, "sell"),
         Traded(2, 3, 3, 1, "sell"),
         MarketOrderExpired(3, 2),
+        PriceJumped(3, 12),
     ]
     assert len(book) == 0
 
@@ -275,3 +283,23 @@ def test_a_refused_post_only_order_says_at_what_price() -> None:
     with pytest.raises(Rejected, match=r"order 2 at 78318\.50 would trade") as caught:
         run(book, PlaceLimit(INSTRUMENT, 2, "sell", 7_831_850, 1, post_only=True))
     assert caught.value.details == {"order": 2, "price": 7_831_850, "best": 7_831_900}
+
+
+@pytest.mark.parametrize(("price", "jumps"), [(94, True), (95, False), (105, False), (106, True)])
+def test_a_trade_more_than_five_percent_away_is_a_jump(price: int, jumps: bool) -> None:
+    book = opened((1, "buy", 100, 1), (2, "sell", 100, 1), (3, "sell", price, 1))
+    events = run(book, PlaceMarket(INSTRUMENT, 4, "buy", 1))
+    assert (events[-1] == PriceJumped(price, 100)) is jumps
+    assert book.reference == (price if jumps else 100)
+
+
+def test_nobody_places_orders_during_a_halt_but_everybody_may_withdraw() -> None:
+    book = opened((1, "buy", 100, 2), (2, "sell", 101, 2))
+    assert run(book, Halt(INSTRUMENT, "news")) == [TradingHalted("news")]
+    for command in (PlaceMarket(INSTRUMENT, 3, "buy", 1), PlaceLimit(INSTRUMENT, 3, "buy", 101, 1)):
+        assert outcome(lambda command: run(book, command), command) == "halted"
+    run(book, Cancel(INSTRUMENT, 1))
+    run(book, Reduce(INSTRUMENT, 2, 1))
+    run(book, Resume(INSTRUMENT))
+    assert isinstance(run(book, PlaceMarket(INSTRUMENT, 3, "buy", 1))[1], Traded)
+    assert outcome(lambda command: run(book, command), Resume(INSTRUMENT)) == "not_halted"

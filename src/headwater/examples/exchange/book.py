@@ -1,7 +1,7 @@
 """An order book with price-time priority, as plain data: the state that the matching rules look at.
 
-It changes only by the methods that stand for events (`open`, `add`, `fill`, `reduce`, `remove`). They trust
-their caller: the rules in `matching` have checked everything before an event exists.
+It changes only by the methods that stand for events (`open`, `add`, `fill`, `reduce`, `remove`, `refer_to`, `halt`,
+`resume`). They trust their caller: the rules in `matching` have checked everything before an event exists.
 """
 
 from collections.abc import Iterator
@@ -41,16 +41,34 @@ class OrderBook:
     """The resting orders of one instrument.
 
     Two books are equal when they are open for the same instrument and hold the same orders with the same
-    remaining volumes in the same time priority.
+    remaining volumes in the same time priority; and both or neither are halted, with the same reference.
+
+    Attributes:
+        instrument: what is traded; None before the book is open.
+        price_decimals: of its prices.
+        volume_decimals: of its volumes.
+        halted: whether nobody may place orders.
+        reference: the price that a jump is measured from; None as long as nothing was traded.
     """
 
-    __slots__ = ("_asks", "_bids", "_places", "instrument", "price_decimals", "volume_decimals")
+    __slots__ = (
+        "_asks",
+        "_bids",
+        "_places",
+        "halted",
+        "instrument",
+        "price_decimals",
+        "reference",
+        "volume_decimals",
+    )
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self) -> None:
         self.instrument: str | None = None
         self.price_decimals = 0
         self.volume_decimals = 0
+        self.halted = False
+        self.reference: int | None = None
         self._bids = PriceLevels(descending=True)
         self._asks = PriceLevels(descending=False)
         # Where each order waits. A shared object per side costs less than looking the side up by name.
@@ -98,6 +116,19 @@ class OrderBook:
         """Take a resting order out of the book."""
         levels, price = self._places.pop(order)
         levels.remove(price, order)
+
+    def refer_to(self, price: int) -> None:
+        """Measure jumps of the price from here."""
+        self.reference = price
+
+    def halt(self) -> None:
+        """Take no more orders."""
+        self.halted = True
+
+    def resume(self) -> None:
+        """Take orders again; the price begins anew."""
+        self.halted = False
+        self.reference = None
 
     # Questions.
 
@@ -151,8 +182,8 @@ class OrderBook:
             for order, remaining in level.orders.items():
                 yield RestingOrder(order, side, price, remaining)
 
-    def _identity(self) -> tuple[str | None, int, int]:
-        return self.instrument, self.price_decimals, self.volume_decimals
+    def _identity(self) -> tuple[object, ...]:
+        return self.instrument, self.price_decimals, self.volume_decimals, self.halted, self.reference
 
     def _own(self, side: Side) -> PriceLevels:
         return self._bids if side == "buy" else self._asks

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Mapping
 
-from headwater import Aggregate, decide, evolve
+from headwater import Aggregate, Recorded, decide, evolve
 from headwater.examples.exchange import matching
 from headwater.examples.exchange.book import DepthLevel, OrderBook
 from headwater.examples.exchange.messages import (
     BookEvent,
     Cancel,
+    Halt,
     OpenBook,
     PlaceLimit,
     PlaceMarket,
     Reduce,
+    Resume,
     Side,
 )
 from headwater.examples.exchange.quantities import format_quantity
@@ -51,6 +53,16 @@ class Market(Aggregate, identity="instrument", category="market"):
         """Make an order smaller."""
         return matching.reduce(self.book, command)
 
+    @decide
+    def halt(self, command: Halt) -> Iterator[BookEvent]:
+        """Take no more orders."""
+        return matching.halt(self.book, command)
+
+    @decide
+    def resume(self, command: Resume) -> Iterator[BookEvent]:
+        """Take orders again."""
+        return matching.resume(self.book, command)
+
     @evolve
     def happened(self, event: BookEvent) -> None:
         """Follow what happened."""
@@ -60,6 +72,7 @@ class Market(Aggregate, identity="instrument", category="market"):
         """The book at a glance: the best levels of each side, and how much rests behind them."""
         return {
             "instrument": self.id,
+            "trading": "halted" if self.book.halted else "open" if self.book.instrument else "not yet",
             "resting_orders": len(self.book),
             "bids": self._levels("buy"),
             "asks": self._levels("sell"),
@@ -72,3 +85,8 @@ class Market(Aggregate, identity="instrument", category="market"):
         price = format_quantity(level.price, self.book.price_decimals)
         volume = format_quantity(level.volume, self.book.volume_decimals)
         return f"{volume} at {price} in {level.orders} order{'s' if level.orders > 1 else ''}"
+
+
+def instrument_of(recorded: Recorded) -> str:
+    """The instrument that an event of a book is about."""
+    return recorded.stream.removeprefix(f"{Market.category}-")

@@ -7,7 +7,8 @@ An order id must not be the id of an order that rests in the book. Ids of orders
 remembered: the memory of a book is bounded by what rests in it, not by its history.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from headwater.errors import Rejected
 from headwater.examples.exchange.book import Fill, OrderBook
@@ -16,6 +17,7 @@ from headwater.examples.exchange.messages import (
     BookEvent,
     BookOpened,
     Cancel,
+    Halt,
     MarketOrderExpired,
     MarketOrderPlaced,
     OpenBook,
@@ -24,11 +26,18 @@ from headwater.examples.exchange.messages import (
     OrderReduced,
     PlaceLimit,
     PlaceMarket,
+    PriceJumped,
     Reduce,
+    Resume,
     Side,
     Traded,
+    TradingHalted,
+    TradingResumed,
 )
 from headwater.examples.exchange.quantities import format_quantity
+
+BAND: Final = 5
+"""How many percent of the reference a trade's price may lie away from it without being a jump."""
 
 
 def decide(book: OrderBook, command: BookCommand) -> Iterator[BookEvent]:
@@ -44,6 +53,10 @@ def decide(book: OrderBook, command: BookCommand) -> Iterator[BookEvent]:
             return place_market(book, command)
         case OpenBook():
             return open_book(book, command)
+        case Halt():
+            return halt(book, command)
+        case Resume():
+            return resume(book, command)
 
 
 def evolve(book: OrderBook, event: BookEvent) -> None:
@@ -59,6 +72,8 @@ def evolve(book: OrderBook, event: BookEvent) -> None:
             _settle(book, event)
         case BookOpened(instrument, price_decimals, volume_decimals):
             book.open(instrument, price_decimals, volume_decimals)
+        case PriceJumped() | TradingHalted() | TradingResumed():
+            _interrupt(book, event)
         case MarketOrderPlaced() | MarketOrderExpired():
             pass  # A market order never rests: only its trades change the book.
 
@@ -82,8 +97,8 @@ def place_limit(book: OrderBook, command: PlaceLimit) -> Iterator[BookEvent]:
     A price of nought is a price: real books hold bids there.
 
     Raises:
-        Rejected: ``unknown_instrument``, ``bad_volume``, ``bad_price``, ``duplicate_order``, or ``would_cross`` for
-            a post-only order that would trade.
+        Rejected: ``unknown_instrument``, ``halted``, ``bad_volume``, ``bad_price``, ``duplicate_order``, or
+            ``would_cross`` for a post-only order that would trade.
     """
     _check_order(book, command)
     order, side, price, volume = command.order, command.side, command.price, command.volume
@@ -97,14 +112,16 @@ def place_limit(book: OrderBook, command: PlaceLimit) -> Iterator[BookEvent]:
     yield OrderPlaced(order, side, price, volume)
     for fill in fills:
         yield _traded(order, side, fill)
+    if fills:
+        yield from _jump(book, fills)
 
 
 def place_market(book: OrderBook, command: PlaceMarket) -> Iterator[BookEvent]:
     """Trade against the book at any price; what finds no partner expires.
 
     Raises:
-        Rejected: ``unknown_instrument``, ``bad_volume``, ``duplicate_order``, or ``no_liquidity`` when the other side
-            is empty.
+        Rejected: ``unknown_instrument``, ``halted``, ``bad_volume``, ``duplicate_order``, or ``no_liquidity`` when the
+            other side is empty.
     """
     _check_order(book, command)
     order, side, volume = command.order, command.side, command.volume
@@ -117,6 +134,7 @@ def place_market(book: OrderBook, command: PlaceMarket) -> Iterator[BookEvent]:
         volume -= fill.volume
     if volume:
         yield MarketOrderExpired(order, volume)
+    yield from _jump(book, fills)
 
 
 def cancel(book: OrderBook, command: Cancel) -> Iterator[BookEvent]:
@@ -148,9 +166,37 @@ def reduce(book: OrderBook, command: Reduce) -> Iterator[BookEvent]:
     yield OrderReduced(command.order, command.to)
 
 
+def halt(book: OrderBook, command: Halt) -> Iterator[BookEvent]:
+    """Take no more orders.
+
+    Raises:
+        Rejected: ``unknown_instrument``, or ``halted`` when that is so already.
+    """
+    if command.instrument != book.instrument:
+        raise _unknown_instrument(command.instrument)
+    if book.halted:
+        raise _halted(command.instrument)
+    yield TradingHalted(command.reason)
+
+
+def resume(book: OrderBook, command: Resume) -> Iterator[BookEvent]:
+    """Take orders again.
+
+    Raises:
+        Rejected: ``unknown_instrument``, or ``not_halted``.
+    """
+    if command.instrument != book.instrument:
+        raise _unknown_instrument(command.instrument)
+    if not book.halted:
+        raise Rejected(f"{command.instrument} trades already", reason="not_halted", instrument=command.instrument)
+    yield TradingResumed()
+
+
 def _check_order(book: OrderBook, command: PlaceLimit | PlaceMarket) -> None:
     if command.instrument != book.instrument:
         raise _unknown_instrument(command.instrument)
+    if book.halted:
+        raise _halted(command.instrument)
     if command.volume <= 0:
         raise Rejected("the volume must be positive", reason="bad_volume", order=command.order, volume=command.volume)
     if command.order in book:
@@ -173,6 +219,10 @@ def _unknown_instrument(instrument: str) -> Rejected:
     return Rejected(f"no book is open for {instrument}", reason="unknown_instrument", instrument=instrument)
 
 
+def _halted(instrument: str) -> Rejected:
+    return Rejected(f"trading in {instrument} is halted", reason="halted", instrument=instrument)
+
+
 def _would_cross(book: OrderBook, command: PlaceLimit) -> Rejected:
     price = format_quantity(command.price, book.price_decimals)
     return Rejected(
@@ -190,7 +240,27 @@ def _traded(taker: int, side: Side, fill: Fill) -> Traded:
     return Traded(fill.maker, taker, fill.price, fill.volume, side)
 
 
+def _jump(book: OrderBook, fills: Sequence[Fill]) -> Iterator[BookEvent]:
+    """Tell whether an order's trades, which the book has followed, lie too far from the reference."""
+    reference = book.reference or 0
+    price = max((fill.price for fill in fills), key=lambda price: abs(price - reference))
+    if abs(price - reference) * 100 > reference * BAND:
+        yield PriceJumped(price, reference)
+
+
+def _interrupt(book: OrderBook, event: PriceJumped | TradingHalted | TradingResumed) -> None:
+    match event:
+        case PriceJumped(price):
+            book.refer_to(price)
+        case TradingHalted():
+            book.halt()
+        case TradingResumed():
+            book.resume()
+
+
 def _settle(book: OrderBook, trade: Traded) -> None:
+    if book.reference is None:
+        book.refer_to(trade.price)
     for order in (trade.buyer, trade.seller):
         if order in book:  # A market order, alone, takes part in trades without resting.
             book.fill(order, trade.volume)

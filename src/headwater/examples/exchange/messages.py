@@ -58,7 +58,20 @@ class Reduce(Command):
     to: int
 
 
-BookCommand: TypeAlias = OpenBook | PlaceLimit | PlaceMarket | Cancel | Reduce
+class Halt(Command):
+    """Let nobody trade for now. What rests may be cancelled and reduced meanwhile."""
+
+    instrument: str
+    reason: str
+
+
+class Resume(Command):
+    """Let everybody trade again."""
+
+    instrument: str
+
+
+BookCommand: TypeAlias = OpenBook | PlaceLimit | PlaceMarket | Cancel | Reduce | Halt | Resume
 """Everything that can be asked of an order book."""
 
 
@@ -122,7 +135,33 @@ class MarketOrderExpired(Event, name="market-order-expired"):
     volume: int
 
 
+class PriceJumped(Event, name="price-jumped"):
+    """An order has traded at a price far from the reference; the price that it jumped to is the reference now."""
+
+    price: int
+    reference: int
+
+
+class TradingHalted(Event, name="trading-halted"):
+    """Nobody may place orders until trading is resumed."""
+
+    reason: str
+
+
+class TradingResumed(Event, name="trading-resumed"):
+    """Orders are taken again. The next trade's price is the reference."""
+
+
 BookEvent: TypeAlias = (
-    BookOpened | OrderPlaced | MarketOrderPlaced | Traded | OrderReduced | OrderCancelled | MarketOrderExpired
+    BookOpened
+    | OrderPlaced
+    | MarketOrderPlaced
+    | Traded
+    | OrderReduced
+    | OrderCancelled
+    | MarketOrderExpired
+    | PriceJumped
+    | TradingHalted
+    | TradingResumed
 )
 """Everything that can happen to an order book."""

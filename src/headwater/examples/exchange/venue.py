@@ -1,6 +1,8 @@
 """The exchange, put together."""
 
 from headwater import Application
+from headwater.examples.exchange.circuit_breaker import CircuitBreaker
+from headwater.examples.exchange.confirmations import Confirmations
 from headwater.examples.exchange.market import Market
 from headwater.examples.exchange.views import Candles, MarketDepth, Tape, TopOfBook, Volumes
 
@@ -15,6 +17,8 @@ def venue(store: str) -> Application:
         store=store,
         aggregates=[Market],
         projections=[TopOfBook, MarketDepth, Tape, Candles, Volumes],
+        handlers=[Confirmations],
+        process_managers=[CircuitBreaker],
     )
 
 

@@ -9,7 +9,7 @@ import msgspec
 from headwater import Prefix, Projection, Query, Recorded, TableProjection, answer, project
 from headwater.examples.exchange import matching
 from headwater.examples.exchange.book import DepthLevel, OrderBook
-from headwater.examples.exchange.market import Market
+from headwater.examples.exchange.market import instrument_of
 from headwater.examples.exchange.messages import BookEvent, Side, Traded
 
 TAPE_LENGTH = 1_000
@@ -139,7 +139,7 @@ class TopOfBook(TableProjection[Top], key="instrument", topic=TOP_TOPIC):
     @project
     def happened(self, event: BookEvent, recorded: Recorded) -> None:
         """Follow what happened; most of it happens away from the top."""
-        instrument = _instrument(recorded)
+        instrument = instrument_of(recorded)
         book = self._books.follow(instrument, event)
         top = Top(instrument, _quote(book, "buy"), _quote(book, "sell"))
         if top != self.table.lookup(instrument):
@@ -160,7 +160,7 @@ class MarketDepth(Projection):
     @project
     def happened(self, event: BookEvent, recorded: Recorded) -> None:
         """Follow what happened."""
-        self._books.follow(_instrument(recorded), event)
+        self._books.follow(instrument_of(recorded), event)
 
     @answer
     def depth_of(self, query: DepthOf) -> Depth:
@@ -184,7 +184,7 @@ class Tape(TableProjection[Print], key="position", max_rows=TAPE_LENGTH, topic=T
         self.table.insert(
             Print(
                 position=recorded.position,
-                instrument=_instrument(recorded),
+                instrument=instrument_of(recorded),
                 time=market_time(recorded),
                 price=event.price,
                 volume=event.volume,
@@ -207,7 +207,7 @@ class Candles(TableProjection[Candle], key="key"):
     @project
     def traded(self, event: Traded, recorded: Recorded) -> None:
         """Let the minute's candle follow the trade."""
-        key = (_instrument(recorded), _minute(market_time(recorded)))
+        key = (instrument_of(recorded), _minute(market_time(recorded)))
         old = self.table.lookup(key)
         self.table.insert(
             Candle(
@@ -234,7 +234,7 @@ class Volumes(TableProjection[SideVolume], key="key"):
     @project
     def traded(self, event: Traded, recorded: Recorded) -> None:
         """Add the trade to its taker's side."""
-        old = self._volume(_instrument(recorded), event.taker)
+        old = self._volume(instrument_of(recorded), event.taker)
         self.table.insert(SideVolume(old.key, old.volume + event.volume, old.trades + 1))
 
     @answer
@@ -256,10 +256,6 @@ def market_time(recorded: Recorded) -> datetime:
 
 def _minute(moment: datetime) -> datetime:
     return moment.replace(second=0, microsecond=0)
-
-
-def _instrument(recorded: Recorded) -> str:
-    return recorded.stream.removeprefix(f"{Market.category}-")
 
 
 def _quote(book: OrderBook, side: Side) -> Quote | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, Protocol, TypeVar
 
+from headwater.cqrs.committed import Committed
 from headwater.errors import Rejected
 from headwater.sourcing.messages import Command, Event
 from headwater.store.model import Recorded
 from headwater.testing.scenario.difference import difference, numbered_difference, require
 from headwater.testing.scenario.recording import STREAM, Place, recorded
 from headwater.testing.scenario.storable import require_storable
+from headwater.types import Position, Version
 
 
 class Timer(Protocol):
@@ -50,6 +52,9 @@ class Reacting(Protocol):
     def react_to_timer(self, timer: str, /) -> Reaction:
         """Follow that a timer has run out."""
 
+    def react_to_acceptance(self, command: Command, committed: Committed, /) -> Reaction:
+        """Follow that one of its commands has had its effect."""
+
     def react_to_rejection(self, command: Command, rejection: Rejected, /) -> Reaction:
         """Follow that a command was rejected."""
 
@@ -77,6 +82,13 @@ class Instance(Generic[ReactingT]):
     def when_timer(self, name: str) -> Reacted[ReactingT]:
         """One of its timers runs out."""
         return self._reacted(f"the end of timer {name!r}", lambda instance: instance.react_to_timer(name))
+
+    def when_accepted(self, command: Command, *events: Event) -> Reacted[ReactingT]:
+        """One of its commands has had its effect: these events, or none."""
+        for event in events:
+            require_storable(event)
+        committed = Committed(STREAM, Version(len(events)), Position(len(events)), events)
+        return self._reacted(f"the acceptance of {command!r}", lambda one: one.react_to_acceptance(command, committed))
 
     def when_rejected(self, command: Command, rejection: Rejected | None = None) -> Reacted[ReactingT]:
         """One of its commands is rejected."""
