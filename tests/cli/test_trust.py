@@ -43,7 +43,7 @@ def test_a_backup_is_a_store(tmp_path: Path, database: Path) -> None:
     copy = tmp_path / "copy.db"
     assert made == {"path": str(copy), "events": 3, "head": head["head"], "bytes": copy.stat().st_size}
     assert log(copy) == log(database)
-    assert "there is a file already" in fail("backup", database, "copy.db", cwd=tmp_path)
+    assert "there is a file already; --overwrite replaces it" in fail("backup", database, "copy.db", cwd=tmp_path)
     succeed("backup", database, "copy.db", "--overwrite", cwd=tmp_path)
     code, shown = on_terminal("backup", database, "other.db", cwd=tmp_path, columns=100)
     assert code == 0
@@ -112,6 +112,7 @@ def test_keys_are_exported_when_asked_for(tmp_path: Path, database: Path) -> Non
 def test_a_subject_is_forgotten(tmp_path: Path, database: Path) -> None:
     assert _names(database, KEY) == ["Ann", "Ben", None]
     assert "can't be taken back" in fail("forget", database, "p-1", cwd=tmp_path)
+    assert "there is no file" in fail("forget", "mistyped.db", "p-1", cwd=tmp_path)
     assert _names(database, KEY) == ["Ann", "Ben", None]
     assert json_lines(succeed("forget", database, "p-1", "--yes", cwd=tmp_path)) == [
         {"subject": "p-1", "had_key": True}

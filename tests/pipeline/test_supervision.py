@@ -392,6 +392,14 @@ class TooBig(Rows):
     max_unacknowledged = 3
 
 
+class Strange(Rows):
+    """One of its settings is a number."""
+
+    def __init__(self, source: ManualSource[int], system: System, setting: str, value: object = 5) -> None:
+        setattr(self, setting, value)
+        super().__init__(source, system)
+
+
 class Unbounded(Rows):
     """Allows nothing."""
 
@@ -407,9 +415,16 @@ def test_what_is_put_together_wrongly_is_refused_with_what_would_be_right() -> N
         (lambda: Nothing("text"), "a source has a method `open`"),  # type: ignore[arg-type]
         (lambda: TooBig(source, _NOWHERE), "would never be full"),
         (lambda: Unbounded(source, _NOWHERE), "max_unacknowledged is a whole number, 1 or more, not 0"),
+        (lambda: Strange(source, _NOWHERE, "processors"), "processors takes a Processors, not 5"),
+        (lambda: Strange(source, _NOWHERE, "batchers"), "batchers takes a Mapping, not 5"),
+        (lambda: Strange(source, _NOWHERE, "batchers", {"rows": 5}), "batcher 'rows' takes a Batcher, not 5"),
+        (lambda: Strange(source, _NOWHERE, "retry"), "retry takes a Retry, not 5"),
+        (lambda: Strange(source, _NOWHERE, "rate_limit"), "rate_limit takes a RateLimit, not 5"),
+        (lambda: Strange(source, _NOWHERE, "max_restarts", "often"), "max_restarts is 0 or more, not 'often'"),
         (lambda: Processors(concurrency=0), "concurrency of processors is a whole number, 1 or more, not 0"),
         (lambda: Processors(max_demand=-1), "max_demand"),
         (lambda: Processors(max_demand=5, min_demand=5), "min_demand is from 0 to"),
+        (lambda: Processors(min_demand="few"), "min_demand is from 0 to"),  # type: ignore[arg-type]
         (lambda: Retry(attempts=0), "attempts"),
         (lambda: RateLimit(0), "rate limit"),
         (lambda: RateLimit(5, -1.0), "interval of a rate limit is a positive number of seconds, not -1.0"),

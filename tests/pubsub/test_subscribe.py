@@ -33,6 +33,7 @@ def test_a_topic_is_a_non_empty_string(topic: str) -> None:
             lambda: pubsub.broadcast_from(listener, topic, 1),
             lambda: pubsub.local_broadcast(topic, 1),
             lambda: pubsub.direct_broadcast("local", topic, 1),
+            lambda: pubsub.subscribers(topic),
         ):
             with pytest.raises(InvalidTopic, match="non-empty string"):
                 attempt()

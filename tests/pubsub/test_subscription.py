@@ -263,6 +263,8 @@ def test_settings_that_make_no_sense_are_refused_at_once() -> None:
     async def scenario(_: System, pubsub: PubSub) -> None:
         with pytest.raises(InvalidTopicSubscription, match="at least 1 message, not 0"):
             pubsub.subscription("t", capacity=0)
+        with pytest.raises(InvalidTopicSubscription, match="at least 1 message, not 'many'"):
+            pubsub.subscription("t", capacity="many")  # type: ignore[call-overload]  # that is the point
         with pytest.raises(InvalidTopicSubscription, match="'block'"):
             pubsub.subscription("t", overflow="block")  # type: ignore[call-overload]  # that is the point
         assert len(pubsub) == 0

@@ -62,5 +62,7 @@ def test_a_mark_is_due_once_as_soon_as_all_before_it_is_gone(steps: list[Step], 
 def test_a_size_or_policy_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(DefinitionError, match="0 events or more"):
         Buffer(-1)
+    with pytest.raises(DefinitionError, match="0 events or more, not 'many'"):
+        Buffer("many")  # type: ignore[arg-type]
     with pytest.raises(DefinitionError, match="one of first, last"):
         Buffer(1, "both")  # type: ignore[arg-type]

@@ -312,6 +312,8 @@ def test_partitions_that_make_no_sense_are_refused() -> None:
     for wrong in (0, [], [None]):
         with pytest.raises(DefinitionError):
             PartitionDispatcher[int](wrong)
+    with pytest.raises(DefinitionError, match="one stands twice in"):
+        PartitionDispatcher[int](["a", "b", "a"], hash=lambda event: (event, "a"))
     with pytest.raises(DefinitionError, match="at least 1"):
         PartitionDispatcher[int](1, limit=0)
     with pytest.raises(DefinitionError, match="need a `hash`"):

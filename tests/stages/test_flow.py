@@ -268,6 +268,21 @@ def test_a_mailbox_that_would_lose_events_is_refused() -> None:
             overflow = "drop_oldest"
 
 
+@pytest.mark.row("GE-05", "GE-09")
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("buffer_size", -1, "0 events or more, not -1"),
+        ("buffer_size", "many", "0 events or more, not 'many'"),
+        ("buffer_keep", "both", "one of first, last, not 'both'"),
+        ("demand_mode", "later", "forward or accumulate, not 'later'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_with_the_class(setting: str, value: object, words: str) -> None:
+    with pytest.raises(DefinitionError, match=f"Odd: .*{words}"):
+        type("Odd", (Numbers,), {setting: value})
+
+
 @pytest.mark.row("GE-02")
 def test_a_full_mailbox_loses_neither_demand_nor_events(caplog: pytest.LogCaptureFixture) -> None:
     async def scenario(system: System) -> None:

@@ -1,9 +1,11 @@
 """What an answer means: `full` unless somebody says otherwise."""
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from headwater.errors import NotAStore
 from headwater.store.sqlite.adapter import SqliteAdapter
 from headwater.store.store import EventStore
 from headwater.store.url import Durability
@@ -40,6 +42,15 @@ def test_durability_is_full_unless_said_otherwise(
         assert (tmp_path / "events.db").exists()
 
     run()
+
+
+@scenario
+async def test_another_durability_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    for url, wanted in ((f"sqlite:///{path}", "none"), ("memory://", "some"), ("postgresql://nowhere/bank", "some")):
+        with pytest.raises(NotAStore, match=f"{url}: durability is full or relaxed, not '{wanted}'"):
+            await EventStore.open(url, codec(), durability=cast("Durability", wanted))
+    assert not path.exists()
 
 
 @pytest.mark.row("BS-15")

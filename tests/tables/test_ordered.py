@@ -1,6 +1,7 @@
 """Ordered tables: the order, its ends, neighbours, stretches and prefixes, and keys that have no place in it."""
 
 import math
+import re
 from datetime import date
 
 import pytest
@@ -89,9 +90,9 @@ def test_a_key_without_a_place_in_the_order_is_refused(bad: object) -> None:
     table.insert_many([Open(key, float(key)) for key in range(3)])
     before = table.rows()
     for insert in (table.insert, table.insert_new):
-        with pytest.raises(IncomparableKey):
+        with pytest.raises(IncomparableKey, match=re.escape(repr(bad))):
             insert(Open(9, bad))
-    with pytest.raises(IncomparableKey):
+    with pytest.raises(IncomparableKey, match=re.escape(repr(bad))):
         table.insert_many([Open(7, 7), Open(9, bad)])
     assert table.rows() == before
     table.insert(Open(7, 7))

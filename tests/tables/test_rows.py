@@ -27,6 +27,10 @@ class Loose(msgspec.Struct):
     key: int
 
 
+class Hashed:
+    """Can change, and has a hash all the same, as objects have by default."""
+
+
 class Deep(msgspec.Struct, frozen=True):
     key: int
     point: Point
@@ -62,6 +66,8 @@ class Held:
     [
         ([1], "Open.value is a list", "a tuple"),
         ((1, {2}), r"Open.value\[1\] is a set", "a frozenset"),
+        (Hashed(), "Open.value is a Hashed", "immutable values"),
+        ((1, Hashed()), r"Open.value\[1\] is a Hashed", "immutable values"),
         (Held(1, {}), "Open.value.value is a dict", "a types.MappingProxyType or a frozen struct"),
         (MappingProxyType({"a": Loose(1)}), r"Open.value\['a'\] is a Loose", "a frozen one"),
         (frozenset({(1, bytearray())[:1]}) and (bytearray(),), r"Open.value\[0\] is a bytearray", "bytes"),

@@ -11,6 +11,7 @@ import typer
 from headwater.cli.opening import DATABASE_ARGUMENT, JSON_OPTION, open_store
 from headwater.cli.output import print_answer
 from headwater.cli.progress import progress_bar
+from headwater.errors import FileTaken
 from headwater.store.backup import Backup
 
 
@@ -35,6 +36,8 @@ def backup(
 
 
 async def _backup(database: str, target: Path, overwrite: bool) -> Backup:
+    if target.exists() and not overwrite:
+        raise FileTaken(f"{target}: there is a file already; --overwrite replaces it")
     async with await open_store(database) as store:
         with progress_bar() as update:
             return await store.backup(target, overwrite=overwrite, progress=update)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from headwater.cli.opening import DATABASE_ARGUMENT, JSON_OPTION, open_for_writing
+from headwater.cli.opening import DATABASE_ARGUMENT, JSON_OPTION, open_for_writing, store_url
 from headwater.cli.output import print_answer
 from headwater.errors import HeadwaterError
 
@@ -30,6 +30,7 @@ def forget(
     subject's own name. Needs no master key. Nobody else may write meanwhile: in a running application, call
     `store.forget`.
     """
+    store_url(database)  # a name that was mistyped is told before anything is asked
     if not yes:
         _confirm(subject)
     had_key = asyncio.run(_forget(database, subject))

@@ -172,7 +172,9 @@ class TableProjection(Projection, Generic[Row]):
     topic: ClassVar[str | None] = None
     row_class: ClassVar[type[msgspec.Struct]]
     snapshot_every: ClassVar[int | None] = None
-    _make_table: ClassVar[partial[Table[Any]]]
+    _key: ClassVar[str | tuple[str, ...]]
+    _indexes: ClassVar[Sequence[str]]
+    _max_rows: ClassVar[int | None]
     _snapshot_codec: ClassVar[StateCodec | None]
 
     def __init_subclass__(
@@ -197,7 +199,7 @@ class TableProjection(Projection, Generic[Row]):
         cls.row_class = _row_of(cls)
         cls.snapshot_every = snapshot_every
         cls._snapshot_codec = None
-        cls._make_table = partial(Table, cls.row_class, key, indexes=indexes, max_rows=max_rows)
+        cls._key, cls._indexes, cls._max_rows = key, indexes, max_rows
         try:
             cls._make_table()
             if snapshot_every is not None:
@@ -207,6 +209,10 @@ class TableProjection(Projection, Generic[Row]):
 
     def __init__(self) -> None:
         self.table = cast("Table[Row]", self._make_table())
+
+    @classmethod
+    def _make_table(cls) -> Table[Any]:
+        return Table(cls.row_class, cls._key, indexes=cls._indexes, max_rows=cls._max_rows)
 
     def go_live(self, broadcast: Broadcast) -> None:
         """Broadcast the changes of the rows from now on, if the view has a topic for them."""
@@ -234,10 +240,10 @@ class TableProjection(Projection, Generic[Row]):
         Raises:
             DefinitionError: an attribute's annotation can't be used for snapshots.
         """
-        table = cls._make_table
         own = cls.dump_state is TableProjection.dump_state
         state = cls._state_codec().fingerprint if own else None
-        return fingerprint(cls, TableProjection, cls.row_class, table.args[1:], sorted(table.keywords.items()), state)
+        rows = (cls._key,), [("indexes", cls._indexes), ("max_rows", cls._max_rows)]
+        return fingerprint(cls, TableProjection, cls.row_class, *rows, state)
 
     @classmethod
     def check_state(cls) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -43,9 +43,11 @@ class Processors:
     def __post_init__(self) -> None:
         at_least_one("the concurrency of processors", self.concurrency)
         at_least_one("max_demand of processors", self.max_demand)
-        if self.min_demand is not None and not 0 <= self.min_demand < self.max_demand:
+        if self.min_demand is None:
+            return
+        if type(self.min_demand) is not int or not 0 <= self.min_demand < self.max_demand:
             raise InvalidPipeline(
-                f"min_demand is from 0 to max_demand - 1 = {self.max_demand - 1}, not {self.min_demand}"
+                f"min_demand is from 0 to max_demand - 1 = {self.max_demand - 1}, not {self.min_demand!r}"
             )
 
 
@@ -115,6 +117,55 @@ class RateLimit:
     def __post_init__(self) -> None:
         at_least_one("the messages of a rate limit", self.messages)
         positive("the interval of a rate limit", self.interval)
+
+
+class Settings(Protocol):
+    """What is set in a pipeline's class; see `Pipeline`."""
+
+    processors: Processors
+    batchers: Mapping[str, Batcher]
+    retry: Retry
+    rate_limit: RateLimit | None
+    max_unacknowledged: int
+    shutdown: float
+    max_restarts: int
+    within: float
+    resubscribe_interval: float
+
+
+def check_settings(settings: Settings) -> None:
+    """Look at all settings of a pipeline.
+
+    Raises:
+        InvalidPipeline: one of them is not what it should be.
+    """
+    made_of("processors", settings.processors, Processors)
+    made_of("retry", settings.retry, Retry)
+    if settings.rate_limit is not None:
+        made_of("rate_limit", settings.rate_limit, RateLimit)
+    at_least_one("max_unacknowledged", settings.max_unacknowledged)
+    if type(settings.max_restarts) is not int or settings.max_restarts < 0:
+        raise InvalidPipeline(f"max_restarts is 0 or more, not {settings.max_restarts!r}")
+    for what in ("shutdown", "within", "resubscribe_interval"):
+        positive(what, getattr(settings, what))
+    made_of("batchers", settings.batchers, Mapping)
+    for name, batcher in settings.batchers.items():
+        made_of(f"batcher {name!r}", batcher, Batcher)
+        if batcher.size > settings.max_unacknowledged:
+            raise InvalidPipeline(
+                f"batches of {batcher.size} in batcher {name!r} would never be full: there are at most "
+                f"max_unacknowledged = {settings.max_unacknowledged} messages of a source in the pipeline"
+            )
+
+
+def made_of(what: str, value: object, kind: type) -> None:
+    """Look at a part.
+
+    Raises:
+        InvalidPipeline: it is of another class.
+    """
+    if not isinstance(value, kind):
+        raise InvalidPipeline(f"{what} takes a {kind.__name__}, not {value!r}")
 
 
 def at_least_one(what: str, number: int) -> None:

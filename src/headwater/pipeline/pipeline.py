@@ -10,7 +10,7 @@ from headwater.pipeline.batch import BatchInfo
 from headwater.pipeline.dead_letters import DeadLetters, MemoryDeadLetters
 from headwater.pipeline.deployment import Deployment
 from headwater.pipeline.message import Message
-from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry, at_least_one, positive
+from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry, check_settings, made_of
 from headwater.pipeline.source import Source
 from headwater.pipeline.source_stage import SourceStage
 from headwater.pipeline.supervision import PipelineSupervisor
@@ -226,8 +226,11 @@ class Pipeline(Generic[Data]):
         It holds until the pipeline ends; the next start begins with `rate_limit`.
 
         Raises:
+            InvalidPipeline: it is no `RateLimit`. Nothing has changed.
             PipelineDown: it doesn't run.
         """
+        if limit is not None:
+            made_of("a rate limit", limit, RateLimit)
         deployment = self._running()
         deployment.rate.change(limit, deployment.supervisor.node.clock.monotonic())
         for source in deployment.sources.values():
@@ -286,18 +289,7 @@ class Pipeline(Generic[Data]):
         for source in self._sources:
             if not callable(getattr(source, "open", None)):
                 raise InvalidPipeline(f"a source has a method `open`, see Source; {source!r} has none")
-        at_least_one("max_unacknowledged", self.max_unacknowledged)
-        if self.max_restarts < 0:
-            raise InvalidPipeline(f"max_restarts is 0 or more, not {self.max_restarts}")
-        positive("shutdown", self.shutdown)
-        positive("within", self.within)
-        positive("resubscribe_interval", self.resubscribe_interval)
-        for name, batcher in self.batchers.items():
-            if batcher.size > self.max_unacknowledged:
-                raise InvalidPipeline(
-                    f"batches of {batcher.size} in batcher {name!r} would never be full: there are at most "
-                    f"max_unacknowledged = {self.max_unacknowledged} messages of a source in the pipeline"
-                )
+        check_settings(self)
         needed = ["handle_message", "handle_batch"] if self.batchers else ["handle_message"]
         for method in needed:
             if not self._overrides(method):

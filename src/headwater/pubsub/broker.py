@@ -246,7 +246,12 @@ class PubSub:
         return self.adapter.node
 
     def subscribers(self, topic: str) -> int:
-        """How many subscriptions the topic has on this node."""
+        """How many subscriptions the topic has on this node.
+
+        Raises:
+            InvalidTopic: the topic is no non-empty string.
+        """
+        _check(topic)
         return self._subscribers.count(topic)
 
     def topics(self, pid: Pid[object]) -> tuple[str, ...]:

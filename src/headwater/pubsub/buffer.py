@@ -71,8 +71,8 @@ class Buffer:
     def __init__(
         self, topic: str, capacity: int, overflow: Overflow, coalesce: Callable[[object], Hashable] | None = None
     ) -> None:
-        if capacity < 1:
-            raise InvalidTopicSubscription(f"a subscription holds at least 1 message, not {capacity}")
+        if type(capacity) is not int or capacity < 1:
+            raise InvalidTopicSubscription(f"a subscription holds at least 1 message, not {capacity!r}")
         if overflow not in OVERFLOWS:
             raise InvalidTopicSubscription(f"overflow is one of {', '.join(OVERFLOWS)}, not {overflow!r}")
         self.topic = topic

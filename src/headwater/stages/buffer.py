@@ -27,14 +27,14 @@ class Buffer(Generic[E]):
         keep: what it keeps when more come.
 
     Raises:
-        DefinitionError: the size is negative, or there is no such policy.
+        DefinitionError: the size is no whole number from 0, or there is no such policy.
     """
 
     __slots__ = ("_events", "_gone", "_keep", "_marks", "_size")
 
     def __init__(self, size: int, keep: Keep = "last") -> None:
-        if size < 0:
-            raise DefinitionError(f"a buffer holds 0 events or more, not {size}")
+        if type(size) is not int or size < 0:
+            raise DefinitionError(f"a buffer holds 0 events or more, not {size!r}")
         if keep not in KEEPS:
             raise DefinitionError(f"a buffer keeps one of {', '.join(KEEPS)}, not {keep!r}")
         self._size = size

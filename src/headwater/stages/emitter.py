@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from headwater.errors import DefinitionError
 from headwater.runtime.exits import Reason
 from headwater.runtime.process import Process
 from headwater.runtime.reply import Deferred
-from headwater.stages.buffer import Keep
+from headwater.stages.buffer import Buffer, Keep
 from headwater.stages.dispatchers.demand import DemandDispatcher
 from headwater.stages.dispatchers.dispatcher import Dispatcher
 from headwater.stages.messages import StageSubscription
 from headwater.stages.outflow import Outflow
-from headwater.stages.outlet import DemandForm
+from headwater.stages.outlet import DemandForm, check_form
 from headwater.stages.stage import Stage
 from headwater.stages.steps import Steps
 
@@ -30,8 +30,8 @@ _log: Final = logging.getLogger("headwater.stages")
 class Emitter(Stage, Generic[Out]):
     """A stage that gives events. Subclass `Producer` or `ProducerConsumer`.
 
-    A subclass sets these for all its stages, or `init` for one; they are looked at when the first consumer or the first
-    event comes.
+    A subclass sets these for all its stages, or `init` for one; those of `init` are looked at when the first consumer
+    or the first event comes.
 
     Attributes:
         buffer_size: how many events may wait that nobody has asked for.
@@ -42,6 +42,19 @@ class Emitter(Stage, Generic[Out]):
     buffer_size: int = BUFFER_SIZE
     buffer_keep: Keep = "last"
     demand_mode: DemandForm = "forward"
+
+    def __init_subclass__(cls, **keywords: Any) -> None:  # noqa: ANN401 - for the bases of a subclass
+        """Check the class.
+
+        Raises:
+            DefinitionError: one of its attributes is not what it should be.
+        """
+        super().__init_subclass__(**keywords)
+        try:
+            Buffer(cls.buffer_size, cls.buffer_keep)
+            check_form(cls.demand_mode)
+        except DefinitionError as error:
+            raise DefinitionError(f"{cls.__qualname__}: {error}") from None
 
     def attach(self, process: Process) -> None:
         """Bind the stage to its process. Used once, by the runtime."""
@@ -96,12 +109,13 @@ class Emitter(Stage, Generic[Out]):
             DefinitionError: there is no such mode. Nothing has changed.
         """
         deferred = self.defer(type(None))
-        if mode in ("forward", "accumulate"):
-            self._stage_outflow.outlet.form = mode
+        try:
+            self._stage_outflow.outlet.form = check_form(mode)
+        except DefinitionError as error:
+            deferred.fail(error)
+        else:
             self._stage_outflow.wake()
             deferred.reply(None)
-        else:
-            deferred.fail(DefinitionError(f"demand is forward or accumulate, not {mode!r}"))
         return deferred
 
     def queue_info(self, message: object) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Generic, Literal, TypeVar
 
+from headwater.errors import DefinitionError
 from headwater.stages.buffer import Buffer
 from headwater.stages.demand import check_demand
 from headwater.stages.dispatchers.dispatcher import Delivery, Dispatcher
@@ -19,6 +20,17 @@ E = TypeVar("E")
 
 DemandForm = Literal["forward", "accumulate"]
 """`forward`: the producer hears of demand at once. `accumulate`: it is kept until the form is `forward` again."""
+
+
+def check_form(form: DemandForm) -> DemandForm:
+    """Look at a form that somebody wants, and return it.
+
+    Raises:
+        DefinitionError: there is no such form.
+    """
+    if form not in ("forward", "accumulate"):
+        raise DefinitionError(f"demand is forward or accumulate, not {form!r}")
+    return form
 
 
 class Outlet(Generic[E]):
@@ -31,6 +43,9 @@ class Outlet(Generic[E]):
         buffer: where events wait that nobody has asked for.
         form: whether the producer hears of demand.
 
+    Raises:
+        DefinitionError: there is no such form.
+
     Attributes:
         form: likewise.
         owed: how many events the producer was asked for and has not emitted.
@@ -41,7 +56,7 @@ class Outlet(Generic[E]):
     def __init__(self, dispatcher: Dispatcher[E], buffer: Buffer[E], form: DemandForm = "forward") -> None:
         self._dispatcher = dispatcher
         self._buffer = buffer
-        self.form: DemandForm = form
+        self.form: DemandForm = check_form(form)
         self.owed = 0
 
     def subscribe(self, key: int, process: Hashable, options: SubscribeOptions[E]) -> str | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from uuid import UUID
 
 from headwater.errors import ConditionFailed, DuplicateEvent, PipelineBroken, StoreError
 from headwater.store.adapter import Append
 from headwater.store.expectation import unmet
 from headwater.store.memory_log import MemoryLog, MemoryStream
 from headwater.store.model import Appended, NewEvent, StoredEvent
-from headwater.store.repetition import Repetition, first_result
+from headwater.store.repetition import Repetition, duplicate, first_result
 from headwater.types import Position, Version
 
 
@@ -72,9 +71,9 @@ class MemoryAppend:
     def _duplicate(self) -> DuplicateEvent | None:
         seen: set[bytes] = set()
         for event in self._events():
-            if event.id in self._log.position_by_id or event.id in seen:
-                found = UUID(bytes=event.id)
-                return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)
+            stored = event.id in self._log.position_by_id
+            if stored or event.id in seen:
+                return duplicate(self._append, event.id, stored=stored)
             seen.add(event.id)
         return None
 

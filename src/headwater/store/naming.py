@@ -27,8 +27,10 @@ def check_stream_name(name: str) -> None:
     """Make sure that a stream may be called so: 1 to 255 characters, no control characters, not `$all`.
 
     Raises:
-        InvalidStreamName: it may not.
+        InvalidStreamName: it may not, or is no string.
     """
+    if not isinstance(name, str):
+        raise InvalidStreamName(f"a stream's name is a string, not {name!r}")
     if name.isprintable() and 0 < len(name) <= LONGEST and name != EVERYTHING:
         return
     if name == EVERYTHING:
@@ -44,8 +46,10 @@ def check_lookup(name: str) -> None:
     PostgreSQL's texts cannot hold it; so it is refused everywhere alike.
 
     Raises:
-        InvalidStreamName: it holds one.
+        InvalidStreamName: it holds one, or is no string.
     """
+    if not isinstance(name, str):
+        raise InvalidStreamName(f"a stream's name is a string, not {name!r}")
     if NUL in name:
         raise InvalidStreamName(f"a stream's name holds a NUL character: {name!r}")
 

@@ -6,7 +6,7 @@ from headwater.clock import Clock
 from headwater.store.adapter import StoreAdapter
 from headwater.store.memory import MemoryAdapter
 from headwater.store.sqlite.adapter import SqliteAdapter
-from headwater.store.url import Durability, parse_url
+from headwater.store.url import Durability, check_durability, parse_url
 
 
 async def open_adapter(
@@ -14,6 +14,8 @@ async def open_adapter(
 ) -> StoreAdapter:
     """Open the backend that a URL names. See `EventStore.open`."""
     parsed = parse_url(url)
+    if durability is not None:
+        check_durability(url, durability)
     if parsed.postgres is not None:
         # Only now: its driver is a library that a user of SQLite doesn't need to have.
         from headwater.store.postgres.adapter import PostgresAdapter

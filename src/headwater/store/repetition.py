@@ -53,6 +53,20 @@ def first_result(append: Append, found: Iterable[Repetition | None]) -> Appended
     return _result([repetition.event for repetition in repetitions if repetition is not None])
 
 
+def duplicate(append: Append, id: bytes, *, stored: bool) -> DuplicateEvent:  # noqa: A002 - the field's term
+    """What an append is answered that can't have this identifier for one of its events.
+
+    Args:
+        append: the append.
+        id: the identifier.
+        stored: whether the log holds it; else the append has it twice.
+    """
+    found = UUID(bytes=id)
+    if stored:
+        return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)
+    return DuplicateEvent(f"two events of the append to {append.stream!r} have the identifier {found}", id=found)
+
+
 def _result(events: Sequence[StoredEvent]) -> Appended:
     return Appended.together([_part(stream, list(group)) for stream, group in groupby(events, lambda one: one.stream)])
 

@@ -89,6 +89,8 @@ def check_name(name: str) -> None:
     Raises:
         InvalidSubscription: it may not.
     """
+    if not isinstance(name, str):
+        raise InvalidSubscription(f"a subscription's name is a string, not {name!r}")
     if not name:
         raise InvalidSubscription("a subscription's name is empty")
     if len(name) > LONGEST:

@@ -16,6 +16,22 @@ _FORMS: Final = f"sqlite:///relative.db, sqlite:////absolute/path.db, {FORM} or 
 _DURABILITY: Final[dict[str, Durability]] = {"full": "full", "relaxed": "relaxed"}
 
 
+def check_durability(place: str, wanted: str) -> Durability:
+    """Look at a durability that somebody wants, and return it.
+
+    Args:
+        place: where it shall hold, for the message.
+        wanted: which.
+
+    Raises:
+        NotAStore: there is no such durability.
+    """
+    found = _DURABILITY.get(wanted)
+    if found is None:
+        raise NotAStore(f"{place}: durability is full or relaxed, not {wanted!r}")
+    return found
+
+
 class StoreUrl(NamedTuple):
     """A URL's parts.
 
@@ -57,9 +73,9 @@ def parse_url(url: str) -> StoreUrl:
 
 def _postgres(url: str) -> StoreUrl:
     parsed = parse_postgres_url(url)
-    if parsed.durability is not None and parsed.durability not in _DURABILITY:
-        raise NotAStore(f"{parsed.address.location}: durability is full or relaxed, not {parsed.durability!r}")
-    return StoreUrl(None, _DURABILITY.get(parsed.durability or ""), parsed.address)
+    wanted = parsed.durability
+    durability = None if wanted is None else check_durability(parsed.address.location, wanted)
+    return StoreUrl(None, durability, parsed.address)
 
 
 def _sqlite(url: str, rest: str) -> StoreUrl:

@@ -12,7 +12,7 @@ from itertools import islice
 from threading import RLock
 from typing import Final, TypeAlias
 
-from headwater.errors import IncomparableKey
+from headwater.errors import IncomparableKey, one_of
 from headwater.tables.match import Span
 from headwater.tables.sorted_keys import SortedKeys
 
@@ -76,7 +76,8 @@ class Order:
                     self._keys.find(key)
                     _ = key < key  # type: ignore[operator]  # a first key has nothing else to be compared with
             except TypeError as error:
-                raise IncomparableKey(f"the keys of an ordered table must have an order: {error}") from error
+                wanted = one_of(list(map(repr, keys)))
+                raise IncomparableKey(f"{wanted}: no place in the order of the table's keys: {error}") from error
         for key in keys:
             if key != key:
                 raise IncomparableKey(f"{key!r} doesn't even equal itself; it has no place in an order")

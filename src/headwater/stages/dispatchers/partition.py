@@ -33,8 +33,8 @@ class PartitionDispatcher(Dispatcher[E]):
         limit: how many events may wait for one partition.
 
     Raises:
-        DefinitionError: there is no partition, one has the name None, the limit is below 1, or names come without
-        `hash`.
+        DefinitionError: there is no partition, one has the name None, two have the same name, the limit is below 1, or
+        names come without `hash`.
     """
 
     __slots__ = ("_hash", "_keys", "_limit", "_marks", "_partitions")
@@ -49,6 +49,8 @@ class PartitionDispatcher(Dispatcher[E]):
         names = list(range(partitions) if isinstance(partitions, int) else partitions)
         if not names or None in names:
             raise DefinitionError(f"a PartitionDispatcher has partitions, none of them None, not {partitions!r}")
+        if len(set(names)) < len(names):
+            raise DefinitionError(f"each partition has a name of its own, but one stands twice in {names!r}")
         if limit < 1:
             raise DefinitionError(f"at least 1 event may wait for a partition, not {limit}")
         if hash is None and not isinstance(partitions, int):

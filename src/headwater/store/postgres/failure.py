@@ -9,6 +9,7 @@ from uuid import UUID
 from headwater.errors import DuplicateEvent, InternalError, StorageFailed, StorageFull, StoreError
 from headwater.store.adapter import Append
 from headwater.store.postgres.driver import asyncpg
+from headwater.store.repetition import duplicate
 from headwater.store.repetitions import events_of
 
 DRIVER: Final = (
@@ -93,7 +94,5 @@ def _duplicate(append: Append, error: asyncpg.UniqueViolationError) -> Duplicate
     key = _KEY.search(str(getattr(error, "detail", None)))  # the server keeps it from those who may not read the table
     if key is None:
         return DuplicateEvent(f"an event of the append to {append.stream!r} has an identifier that the log holds")
-    found = UUID(key["id"])
-    if sum(event.id == found.bytes for event in events_of(append)) > 1:
-        return DuplicateEvent(f"two events of the append to {append.stream!r} have the identifier {found}", id=found)
-    return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)
+    found = UUID(key["id"]).bytes
+    return duplicate(append, found, stored=sum(event.id == found for event in events_of(append)) < 2)

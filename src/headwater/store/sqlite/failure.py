@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 import apsw
 
 from headwater.errors import DuplicateEvent, InternalError, StorageFailed, StorageFull, StoreError
 from headwater.store.adapter import Append
+from headwater.store.repetition import duplicate
 from headwater.store.sqlite import page
 
 STORAGE: Final = (
@@ -56,10 +56,10 @@ def append_failure(append: Append, error: Exception, connection: apsw.Connection
 def _duplicate(append: Append, connection: apsw.Connection) -> DuplicateEvent:
     """SQLite doesn't tell which id it was."""
     ids = [event.id for part in append.parts for event in part.events]
-    taken = {event.id_bytes for event in page.events_by_id(connection, ids)}
+    stored = {event.id_bytes for event in page.events_by_id(connection, ids)}
+    seen: set[bytes] = set()
     for event_id in ids:
-        if event_id in taken:
-            found = UUID(bytes=event_id)
-            return DuplicateEvent(f"the log holds an event with the identifier {found}", id=found)
-        taken.add(event_id)
+        if event_id in stored or event_id in seen:
+            return duplicate(append, event_id, stored=event_id in stored)
+        seen.add(event_id)
     return DuplicateEvent(f"the log holds an event with an identifier of the append to {append.stream!r}")

@@ -266,6 +266,7 @@ class AppendSuite(StoreSuite):
             [found] = await outcomes([append])
             assert isinstance(found, DuplicateEvent)
             assert found.id == UUID(bytes=twice)
+            assert "two events" in str(found)
             assert await store.stream_info("s") is None
         [found] = await outcomes([submit_raw(store, [("s", [raw(id=twice)])])])
         assert isinstance(found, Appended)

@@ -1,8 +1,9 @@
-"""Names with a NUL character, which PostgreSQL's texts cannot hold: refused by every backend, in the same way."""
+"""Names that no backend can hold, as they are no text or have a NUL character: refused by all in the same way."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import cast
 
 import pytest
 
@@ -69,6 +70,22 @@ class NamesSuite(StoreSuite):
         await store.append("s", [Deposited(1)], metadata={"text": NAME})  # in JSON it is escaped
         assert [event.metadata async for event in store.raw_all()] == [{"text": NAME}]
         assert await check_log(store) == 1
+
+    @pytest.mark.row("ES-03")
+    @on_store
+    async def test_a_name_that_is_no_string_is_refused_before_the_backend_sees_it(self, store: EventStore) -> None:
+        for name in cast("list[str]", [None, 5, b"s"]):
+            for use in (
+                store.append(name, [Deposited(1)]),
+                store.stream_info(name),
+                store.link(name, [1]),
+                store.tombstone_stream(name),
+            ):
+                with pytest.raises(InvalidStreamName, match="a string, not "):
+                    await use
+            with pytest.raises(InvalidSubscription, match="a string, not "):
+                await store.subscription(name).__aenter__()
+        assert await check_log(store) == 0
 
     def test_nobody_is_called_so(self) -> None:
         with pytest.raises(CodecError, match="NUL"):
