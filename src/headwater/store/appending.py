@@ -12,7 +12,14 @@ import msgspec
 
 from headwater.clock import Clock
 from headwater.codec import Codec
-from headwater.errors import DuplicateEvent, InternalError, StoreOverloaded, StreamDeleted, WrongExpectedVersion
+from headwater.errors import (
+    DuplicateEvent,
+    HeadwaterError,
+    InternalError,
+    StoreOverloaded,
+    StreamDeleted,
+    WrongExpectedVersion,
+)
 from headwater.store.adapter import Append, AppendPart, StoreAdapter
 from headwater.store.base import StoreBase
 from headwater.store.encoding import NOWHERE, EventEncoder, make_context
@@ -113,16 +120,8 @@ class AppendingStore(StoreBase):
         """
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:
             context = make_context(causation, correlation, metadata)
-            append = self._prepare(
-                stream,
-                events,
-                expected=expected,
-                context=context,
-                condition=condition,
-                tags=tags,
-                ids=ids,
-                idempotent=ids is not None,
-            )
+            part = AppendPart(stream, expected, self._encode(stream, events, check_tags(tags) if tags else (), ids))
+            append = Append((part,), context, self._condition_as_stored(condition), idempotent=ids is not None)
             await self._submit_in_turn(append)
             appended = await append.answer
             span.set(position=appended.position, version=appended.version)
@@ -203,9 +202,8 @@ class AppendingStore(StoreBase):
                 `append`.
             StoreOverloaded: as many appends wait as the backend may queue. Nothing was queued.
         """
-        append = self._prepare(
-            stream, events, expected=expected, context=context, follows=follows, condition=condition, ids=ids
-        )
+        part = AppendPart(stream, expected, self._encode(stream, events, (), ids))
+        append = Append((part,), context, self._condition_as_stored(condition), follows)
         self._outlet.submit(append)
         if self.telemetry.listening:
             observe(self.telemetry, append, stream, len(events))
@@ -249,35 +247,11 @@ class AppendingStore(StoreBase):
             StorageFailed: the storage could not be read; through the answer.
         """
         part = AppendPart(stream, _NO_VERSION, [NewEvent(_PROBE, 1, b"null", id.bytes)])
-        probe = Append((part,), NOWHERE, self._loop.create_future(), idempotent=True)
+        probe = Append((part,), NOWHERE, idempotent=True)
         self._outlet.submit(probe)
         found: asyncio.Future[bool] = self._loop.create_future()
-        probe.answer.add_done_callback(partial(_tell, found))
+        probe.tell(partial(_tell, found, probe))
         return found
-
-    def _prepare(
-        self,
-        stream: str,
-        events: Sequence[object],
-        *,
-        expected: ExpectedVersion = Expected.ANY,
-        context: Context = NOWHERE,
-        follows: Append | None = None,
-        condition: AppendCondition | None = None,
-        tags: Iterable[str] = (),
-        ids: Sequence[UUID] | None = None,
-        idempotent: bool = False,
-    ) -> Append:
-        checked = check_tags(tags) if tags else ()
-        part = AppendPart(stream, expected, self._encode(stream, events, checked, ids))
-        return Append(
-            (part,),
-            context,
-            self._loop.create_future(),
-            condition=self._condition_as_stored(condition),
-            follows=follows,
-            idempotent=idempotent,
-        )
 
     def _prepare_parts(
         self,
@@ -301,7 +275,6 @@ class AppendingStore(StoreBase):
         return Append(
             encoded,
             context,
-            self._loop.create_future(),
             condition=self._condition_as_stored(condition),
             idempotent=idempotent.pop(),
         )
@@ -338,11 +311,13 @@ class AppendingStore(StoreBase):
             return
 
 
-def _tell(found: asyncio.Future[bool], answer: asyncio.Future[Appended]) -> None:
-    error = answer.exception()
+def _tell(found: asyncio.Future[bool], probe: Append) -> None:
     if found.done():
         return
+    error = probe.outcome
     if isinstance(error, WrongExpectedVersion | StreamDeleted | DuplicateEvent):
         found.set_result(isinstance(error, DuplicateEvent))
+    elif isinstance(error, HeadwaterError):
+        found.set_exception(error)
     else:
-        found.set_exception(error or InternalError("an append that can only fail has succeeded"))
+        found.set_exception(InternalError("an append that can only fail has succeeded"))
