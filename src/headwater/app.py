@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from types import TracebackType
@@ -269,7 +269,7 @@ class Application:
         self, command: Command, *, returning: Decider[StateT], **more: Unpack[DispatchOptions]
     ) -> StateT: ...
 
-    async def dispatch(
+    def dispatch(
         self,
         command: Command,
         *,
@@ -281,7 +281,7 @@ class Application:
         attempts: int = MAX_ATTEMPTS,
         wait_for: Sequence[type[Follower]] = (),
         returning: Returning | None = None,
-    ) -> object:
+    ) -> Coroutine[object, object, object]:
         """Have a command decided, and wait until its events are durable.
 
         Commands for one aggregate are decided in the order in which they are dispatched, or have passed the
@@ -337,8 +337,8 @@ class Application:
             check_part(returning)
         terms = Terms(timeout, attempts, tuple(wait_for), keep_state)
         envelope = Envelope(command, metadata, id, correlation, because)
-        committed = await self._running().dispatch(envelope, terms)
-        return committed if returning is None else returned(committed, returning)
+        answer = self._running().dispatch(envelope, terms)
+        return answer if returning is None else returned(answer, returning)
 
     async def dispatch_all(
         self, commands: Iterable[Command | Envelope], *, in_flight: int = IN_FLIGHT
