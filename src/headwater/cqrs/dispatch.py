@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -51,7 +51,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     keep_state: bool = False
 
 
-class _UnderWay(NamedTuple):
+class _UnderWay(msgspec.Struct, frozen=True, gc=False):
     """A command of `dispatch_all`."""
 
     envelope: Envelope
@@ -237,7 +237,7 @@ async def _reached(view: Pid[FollowerProcess], committed: Committed, deadline: D
 
 
 async def _outcome(under_way: _UnderWay) -> Outcome:
-    envelope, answer, passage = under_way
+    envelope, answer, passage = under_way.envelope, under_way.answer, under_way.passage
     if not answer.done():
         await asyncio.wait([answer])
     error = answer.exception()  # not raised: a traceback would refer back to the answer, for the collector to find

@@ -298,7 +298,8 @@ class SqliteAdapter:
         committed = False
         self._remember(settled)
         self._pending -= len(settled.answers)
-        for work, outcome in settled.answers:
+        for answer in settled.answers:
+            work, outcome = answer.work, answer.outcome
             failed = isinstance(outcome, HeadwaterError)
             committed = committed or not (failed or (isinstance(work, Task) and work.quiet))
             work.resolve(outcome)
