@@ -51,11 +51,9 @@ EventId = UUID
 CommandId = UUID
 CorrelationId = UUID
 
-_RANDOM_BITS: Final = 62
-_COUNTER_BITS: Final = 12
 _VERSION: Final = 0x7 << 12
-_VARIANT: Final = 0b10 << 62
-_SUBMILLISECOND: Final = 1 << _COUNTER_BITS
+_FRACTIONS: Final = 1 << 12
+_WITH_VARIANT: Final = bytes([0b10 << 6 | byte & 0b11_1111 for byte in range(256)])
 _REFILL: Final = 128
 _HALVES: Final = struct.Struct(">QQ")
 _RANDOM: Final = struct.Struct(f">{_REFILL}Q")
@@ -96,14 +94,25 @@ class IdSource:
 
     def next_bytes(self) -> bytes:
         """The next identifier as its 16 bytes, for those who need it often."""
-        ticks = self._now() * _SUBMILLISECOND // 1_000_000
-        if ticks <= self._last:
-            ticks = self._last + 1
-        self._last = ticks
+        now = self._now()
+        milliseconds = now // 1_000_000
+        fraction = (now - milliseconds * 1_000_000) * _FRACTIONS // 1_000_000
+        high = milliseconds << 16 | _VERSION | fraction
+        if high <= self._last:
+            high = _successor(self._last)
+        self._last = high
         if not self._pool:
             self._refill()
-        return _HALVES.pack(ticks >> _COUNTER_BITS << 16 | _VERSION | ticks & (_SUBMILLISECOND - 1), self._pool.pop())
+        return _HALVES.pack(high, self._pool.pop())
 
     def _refill(self) -> None:
-        raw = self._random_bytes(8 * _REFILL)
-        self._pool = [_VARIANT | number & ((1 << _RANDOM_BITS) - 1) for number in _RANDOM.unpack(raw)]
+        raw = bytearray(self._random_bytes(8 * _REFILL))
+        raw[::8] = raw[::8].translate(_WITH_VARIANT)
+        self._pool = list(_RANDOM.unpack(raw))
+
+
+def _successor(high: int) -> int:
+    """The next higher first half of an identifier: the fraction counts on, and flows over into the milliseconds."""
+    if high & (_FRACTIONS - 1) < _FRACTIONS - 1:
+        return high + 1
+    return ((high >> 16) + 1) << 16 | _VERSION

@@ -363,7 +363,7 @@ def test_a_full_disk_fails_the_commands_and_the_state_follows_the_log(tmp_path: 
 
         def full(append: Append) -> None:
             append.failed = True
-            append.answer.set_exception(StorageFull("the disk is full"))
+            append.resolve(StorageFull("the disk is full"))
 
         store.adapter.submit = full  # type: ignore[method-assign]
         results = await asyncio.gather(

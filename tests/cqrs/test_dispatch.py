@@ -23,6 +23,7 @@ from headwater import (
     decide,
     project,
 )
+from headwater.cqrs.aggregate_process import AggregateProcess
 from headwater.errors import (
     CallingSelf,
     CodecError,
@@ -33,6 +34,7 @@ from headwater.errors import (
     UnknownView,
     ViewFailed,
 )
+from headwater.runtime import introspect
 from headwater.testing.clock import VirtualClock
 from tests.bank import Account, BalanceOf, Balances, Deposit, Deposited, Payout, Withdraw, Withdrawn, bank
 
@@ -143,6 +145,24 @@ def test_one_deadline_covers_the_decision_and_the_views() -> None:
         assert await application.store.head() == 2
 
     run(scenario, projections=[Stuck], middleware=[Slow()], clock=clock)
+
+
+@pytest.mark.row("CM-12")
+def test_the_deadline_covers_a_process_that_does_not_answer_and_names_it() -> None:
+    clock = VirtualClock()
+
+    async def scenario(application: Application) -> None:
+        await application.dispatch(Deposit("a", 1))
+        process = application.system.named(AggregateProcess, "account-a")
+        await introspect.suspend(process)
+        pending = asyncio.create_task(application.dispatch(Deposit("a", 1), timeout=3.0))
+        await asyncio.sleep(0)
+        clock.advance(3.0)
+        with pytest.raises(DeadlineExceeded, match="AggregateProcess 'account-a' did not answer within 3"):
+            await pending
+        await introspect.resume(process)
+
+    run(scenario, clock=clock)
 
 
 @pytest.mark.row("CM-12")

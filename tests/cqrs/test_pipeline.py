@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 
 from headwater import Application, Command, Committed, Envelope, EventStore, Expected, Recorded, Rejected, Version
 from headwater.errors import ConflictNotResolved, StorageFull
-from headwater.store.adapter import Append
+from headwater.store.adapter import Append, AppendPart
+from headwater.store.model import Context
 from tests.bank import Account, Deposit, Deposited, Payout, Withdraw, Withdrawn, bank
 
 COMMANDS = st.lists(
@@ -49,14 +50,12 @@ class Saboteur:
         if self._rng.random() < self._conflicts:
             other = self._submit(store, stream, [Deposited(1)] * self._rng.randint(1, 3), expected=Expected.ANY)
         if self._rng.random() < self._failures:
-            return self._fail(other, store, stream, events, **keywords)
+            return self._fail(other, stream)
         return self._submit(store, stream, events, **keywords)  # type: ignore[arg-type]  # passed through
 
-    def _fail(
-        self, behind: Append | None, store: EventStore, stream: str, events: Sequence[object], **keywords: object
-    ) -> Append:
+    def _fail(self, behind: Append | None, stream: str) -> Append:
         """The append never reaches the disk, as if it was full for that moment, just behind another one."""
-        append = store._prepare(stream, events, **keywords)  # type: ignore[arg-type]  # passed through
+        append = Append((AppendPart(stream, Expected.ANY, ()),), Context())
         append.failed = True
         if behind is None:
             asyncio.get_running_loop().call_later(0.001, append.resolve, StorageFull("full"))

@@ -78,7 +78,7 @@ def submit_raw(store: EventStore, stream: str, ids: Iterable[bytes], *, data: by
     """Append events with identifiers and data of the test's own choice, past the facade."""
     events = [NewEvent("Deposited", 1, data, event_id) for event_id in ids]
     part = AppendPart(stream, Expected.ANY, events)
-    append = Append((part,), Context(), asyncio.get_running_loop().create_future())
+    append = Append((part,), Context())
     store.adapter.submit(append)
     return append
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,7 +43,7 @@ def test_a_page_holds_what_was_appended_to_the_letter(events: list[tuple[str, tu
                 for data, tags, context in events:
                     event = NewEvent("Deposited", 1, data.encode(), new_id(), tags)
                     part = AppendPart("s", Expected.ANY, [event])
-                    append = Append((part,), context, asyncio.get_running_loop().create_future())
+                    append = Append((part,), context)
                     store.adapter.submit(append)
                     await append.answer
                 found = (await store.adapter.read(Selection(), 10)).events

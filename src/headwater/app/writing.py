@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from typing import Final, Literal, TypeVar, Unpack, overload
 from uuid import UUID
 
@@ -58,7 +58,7 @@ class WritingApplication(ApplicationBase):
         self, command: Command, *, returning: Decider[StateT], **more: Unpack[DispatchOptions]
     ) -> StateT: ...
 
-    async def dispatch(
+    def dispatch(
         self,
         command: Command,
         *,
@@ -70,7 +70,7 @@ class WritingApplication(ApplicationBase):
         attempts: int = MAX_ATTEMPTS,
         wait_for: Sequence[type[Follower]] = (),
         returning: Returning | None = None,
-    ) -> object:
+    ) -> Coroutine[object, object, object]:
         """Have a command decided, and wait until its events are durable.
 
         Commands for one aggregate are decided in the order in which they are dispatched, or have passed the
@@ -130,8 +130,8 @@ class WritingApplication(ApplicationBase):
             check_part(returning)
         terms = Terms(timeout, attempts, tuple(wait_for), keep_state)
         envelope = Envelope(command, metadata, id, correlation, because)
-        committed = await self._running().dispatch(envelope, terms)
-        return committed if returning is None else returned(committed, returning)
+        answer = self._running().dispatch(envelope, terms)
+        return answer if returning is None else returned(answer, returning)
 
     async def dispatch_all(
         self, commands: Iterable[Command | Envelope], *, in_flight: int = IN_FLIGHT

@@ -93,8 +93,8 @@ class AggregateProcess(GenServer):
         self._outage: BaseException | None = None
         self._aggregate = kind(id)
         self._version = 0
-        self._settled_version = 0
-        self._position = 0
+        self._settled_version = Version(0)
+        self._position = Position(0)
         self._last: Append | None = None
         await self._load()
 
@@ -329,18 +329,16 @@ class AggregateProcess(GenServer):
         """Answer one decision. False if it isn't known yet how it ends."""
         if decision.append is None:
             return decision.decided and self._is_true(decision) and self._answer(decision)
-        if not decision.append.answer.done():
-            return False
-        error = decision.append.answer.exception()
-        if error is None:
-            appended = decision.append.answer.result()
-            self._position = int(appended.position)
+        outcome = decision.append.outcome
+        if isinstance(outcome, Appended):
+            self._position = outcome.position
             # As the store counts: a stream that was deleted goes on behind the versions that it had.
-            self._settled_version = int(appended.version) - appended.count
+            self._settled_version = outcome.version
             return self._answer(decision)
-        self._start_recovery()
-        if not isinstance(error, WrongExpectedVersion | DuplicateEvent | PipelineBroken):
-            self._fail_all(error)
+        if isinstance(outcome, HeadwaterError):
+            self._start_recovery()
+            if not isinstance(outcome, WrongExpectedVersion | DuplicateEvent | PipelineBroken):
+                self._fail_all(outcome)
         return False
 
     def _is_true(self, decision: Decision) -> bool:
@@ -374,10 +372,8 @@ class AggregateProcess(GenServer):
         elif decision.failure is not None:
             decision.fail(decision.failure)
         else:
-            events = decision.events or ()
-            self._settled_version += len(events)
             self._snapshots.settled(self._settled_version)
-            answer = (self._stream, Version(self._settled_version), Position(self._position), events)
+            answer = (self._stream, self._settled_version, self._position, decision.events or ())
             state = decision.state
             decision.reply(Committed(*answer) if state is None else CommittedState(*answer, state))
         return True
@@ -405,15 +401,15 @@ class AggregateProcess(GenServer):
         probes = [decision.probe for decision in self._decisions if decision.probe is not None]
         checks = [decision.still for decision in self._decisions if decision.still is not None]
         asked: list[asyncio.Future[Appended] | asyncio.Future[bool]] = [*appends, *probes, *checks]
-        if asked:
-            await asyncio.wait(asked)
+        await asyncio.gather(*asked, return_exceptions=True)  # whoever they are of looks at them later
 
     async def _load(self) -> None:
         with self._telemetry.span(POPULATE, stream=self._stream) as span:
             loaded = await Repository(self._store).load(self._kind, self._id)
             span.set(version=loaded.version, snapshot=loaded.snapshot)
         self._aggregate = loaded.aggregate
-        self._version = self._settled_version = int(loaded.version)
-        self._position = int(loaded.position)
+        self._version = int(loaded.version)
+        self._settled_version = loaded.version
+        self._position = loaded.position
         self._last = None
         self._snapshots.loaded(self._aggregate, self._version, int(loaded.snapshot))

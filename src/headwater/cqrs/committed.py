@@ -9,7 +9,7 @@ from headwater.sourcing.messages import Event
 from headwater.types import Position, Version
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """The answer to a command: its events are durable.
 
     Attributes:
@@ -26,7 +26,7 @@ class Committed(msgspec.Struct, frozen=True):
     events: tuple[Event, ...]
 
 
-class CommittedState(Committed, frozen=True):
+class CommittedState(Committed, frozen=True, gc=True):
     """The answer to a command whose caller wants to see the aggregate.
 
     Attributes:

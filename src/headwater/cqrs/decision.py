@@ -40,13 +40,15 @@ class Options(msgspec.Struct, frozen=True):
 DEFAULT: Final = Options()
 
 
-class Decision:
+class Decision(msgspec.Struct, eq=False):
     """A command that was taken up, and what has become of it so far.
 
     Attributes:
         command: the command.
         context: what is stored beside its events; the causation is the command's identifier.
         options: how it is to be treated.
+        deferred: the answer to whoever has sent it.
+        others: the answers to those who have sent it again meanwhile.
         attempts: how often its append has met a conflict.
         events: what was decided; None as long as nothing was, or if it came to nothing.
         append: the append of these events; None if there are none.
@@ -58,42 +60,27 @@ class Decision:
         recalled: what it was answered the first time, if it is a repetition.
     """
 
-    __slots__ = (
-        "_deferreds",
-        "append",
-        "attempts",
-        "command",
-        "context",
-        "events",
-        "failure",
-        "options",
-        "probe",
-        "recalled",
-        "state",
-        "still",
-    )
-
-    def __init__(self, command: Command, context: Context, options: Options, deferred: Deferred[Committed]) -> None:
-        self.command = command
-        self.context = context
-        self.options = options
-        self.attempts = 0
-        self.recalled: Committed | None = None
-        self._deferreds: tuple[Deferred[Committed], ...] = (deferred,)
-        self.forget()
+    command: Command
+    context: Context
+    options: Options
+    deferred: Deferred[Committed]
+    others: tuple[Deferred[Committed], ...] = ()
+    attempts: int = 0
+    events: tuple[Event, ...] | None = None
+    append: Append | None = None
+    failure: BaseException | None = None
+    still: asyncio.Future[bool] | None = None
+    probe: asyncio.Future[bool] | None = None
+    state: Aggregate | None = None
+    recalled: Committed | None = None
 
     def forget(self) -> None:
         """Make it undecided."""
-        self.events: tuple[Event, ...] | None = None
-        self.append: Append | None = None
-        self.failure: BaseException | None = None
-        self.probe: asyncio.Future[bool] | None = None
-        self.state: Aggregate | None = None
-        self.still: asyncio.Future[bool] | None = None
+        self.events = self.append = self.failure = self.still = self.probe = self.state = None
 
     def join(self, deferred: Deferred[Committed]) -> None:
         """Somebody has sent the same command again: one more to answer."""
-        self._deferreds += (deferred,)
+        self.others += (deferred,)
 
     @property
     def identifier(self) -> bytes:
@@ -115,23 +102,25 @@ class Decision:
     def conflicted(self) -> bool:
         """Whether another writer has come before it, as is known when all that was asked is answered."""
         if self.append is not None:
-            return isinstance(self.append.answer.exception(), WrongExpectedVersion | DuplicateEvent)
+            return isinstance(self.append.outcome, WrongExpectedVersion | DuplicateEvent)
         return self.still is not None and self.still.exception() is None and not self.still.result()
 
     @property
     def abandoned(self) -> bool:
         """Whether all who have sent it have given up waiting."""
-        return all(deferred.abandoned for deferred in self._deferreds)
+        return self.deferred.abandoned and all(other.abandoned for other in self.others)
 
     def reply(self, committed: Committed) -> None:
         """Answer it."""
-        for deferred in self._deferreds:
-            deferred.reply(committed)
+        self.deferred.reply(committed)
+        for other in self.others:
+            other.reply(committed)
 
     def fail(self, error: BaseException) -> None:
         """Answer it with an error."""
-        for deferred in self._deferreds:
-            deferred.fail(error)
+        self.deferred.fail(error)
+        for other in self.others:
+            other.fail(error)
 
 
 def command_failed(command: Command, error: Exception) -> CommandFailed:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -19,7 +19,7 @@ from headwater.cqrs.follower import Follower, FollowerProcess
 from headwater.cqrs.live_aggregates import LiveAggregates
 from headwater.cqrs.middleware import Middleware, Passage
 from headwater.cqrs.model_decisions import ModelDecisions
-from headwater.cqrs.patience import Patience
+from headwater.cqrs.patience import Impatience, Patience
 from headwater.cqrs.router import CommandRouter
 from headwater.errors import CodecError, ConsistencyTimeout, DeadlineExceeded, HeadwaterError
 from headwater.runtime.pid import Pid
@@ -51,7 +51,7 @@ class Terms(msgspec.Struct, frozen=True, gc=False):
     keep_state: bool = False
 
 
-class _UnderWay(NamedTuple):
+class _UnderWay(msgspec.Struct, frozen=True, gc=False):
     """A command of `dispatch_all`."""
 
     envelope: Envelope
@@ -99,14 +99,11 @@ class Dispatcher:
         """How many aggregates have a process now."""
         return len(self._aggregates)
 
-    async def dispatch(self, envelope: Envelope, terms: Terms) -> Committed:
+    def dispatch(self, envelope: Envelope, terms: Terms) -> Coroutine[object, object, Committed]:
         """Have a command decided, and wait until its events are durable. See `Application.dispatch`."""
-        if not self._telemetry.listening:
-            return await self._dispatch(envelope, terms)
-        with self._telemetry.span(DISPATCH, command=type(envelope.command).__qualname__) as span:
-            committed = await self._dispatch(envelope, terms)
-            span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
-            return committed
+        if self._telemetry.listening:
+            return self._dispatch_observed(envelope, terms)
+        return self._dispatch(envelope, terms)
 
     async def dispatch_all(self, commands: Iterable[Command | Envelope], in_flight: int) -> AsyncIterator[Outcome]:
         """Have many commands decided, with several under way at a time. See `Application.dispatch_all`."""
@@ -129,6 +126,12 @@ class Dispatcher:
 
     # --- one command ---------------------------------------------------------------------------------------------
 
+    async def _dispatch_observed(self, envelope: Envelope, terms: Terms) -> Committed:
+        with self._telemetry.span(DISPATCH, command=type(envelope.command).__qualname__) as span:
+            committed = await self._dispatch(envelope, terms)
+            span.set(stream=committed.stream, position=committed.position, events=len(committed.events))
+            return committed
+
     async def _dispatch(self, envelope: Envelope, terms: Terms) -> Committed:
         command = envelope.command
         if self._middleware or terms.wait_for or self._router.model(command):
@@ -141,8 +144,10 @@ class Dispatcher:
         answer = pid.begin(AggregateProcess.execute, command, self._context(envelope), _options(envelope, terms))
         try:
             if terms.timeout is not None and not answer.done():
-                self._patience.begin(answer, terms.timeout, pid)
+                self._patience.begin(answer, terms.timeout)
             return await answer
+        except Impatience:
+            raise DeadlineExceeded(f"{pid.label} did not answer within {terms.timeout} s") from None
         finally:
             self._patience.end(answer, terms.timeout)
             del answer  # an error's traceback refers to this frame, and the future to the error: no cycle, please
@@ -232,7 +237,7 @@ async def _reached(view: Pid[FollowerProcess], committed: Committed, deadline: D
 
 
 async def _outcome(under_way: _UnderWay) -> Outcome:
-    envelope, answer, passage = under_way
+    envelope, answer, passage = under_way.envelope, under_way.answer, under_way.passage
     if not answer.done():
         await asyncio.wait([answer])
     error = answer.exception()  # not raised: a traceback would refer back to the answer, for the collector to find

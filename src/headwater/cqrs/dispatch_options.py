@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias, TypedDict
 from uuid import UUID
 
@@ -42,8 +42,9 @@ def check_part(name: object) -> None:
         raise ValueError(f"returning is one of {', '.join(_PARTS)}, or an aggregate's class, not {name!r}")
 
 
-def returned(committed: Committed, returning: Returning) -> object:
+async def returned(answer: Awaitable[Committed], returning: Returning) -> object:
     """That part of an answer."""
+    committed = await answer
     if isinstance(returning, str):
         return _PARTS[returning](committed)
     if isinstance(committed, CommittedState):

@@ -16,7 +16,7 @@ BECAUSE = "because"
 """The key of the metadata under which the identifier of the event that led to a command is stored."""
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A command, and what is known about it.
 
     Attributes:

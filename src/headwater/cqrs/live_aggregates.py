@@ -75,7 +75,7 @@ class LiveAggregates:
     def find(self, key: Key) -> Pid[AggregateProcess] | None:
         """The aggregate's process, if it has one and nobody waits for it. It counts as used."""
         live = self._live.get(key)
-        if live is None or key in self._lines:
+        if live is None or (self._lines and key in self._lines):
             return None
         self._live.move_to_end(key)
         return live.pid

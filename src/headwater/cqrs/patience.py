@@ -6,10 +6,12 @@ import asyncio
 from typing import Any, Final
 
 from headwater.clock import Clock
-from headwater.errors import DeadlineExceeded
-from headwater.runtime.pid import Pid
 
 Waiting = asyncio.Future[Any]
+
+
+class Impatience(Exception):
+    """How an answer fails that doesn't come in time; whoever waits for it says so in words of his own."""
 
 
 class _Lane:
@@ -18,7 +20,7 @@ class _Lane:
     __slots__ = ("armed", "ends")
 
     def __init__(self) -> None:
-        self.ends: dict[Waiting, tuple[float, Pid[object]]] = {}
+        self.ends: dict[Waiting, float] = {}
         self.armed = False
 
 
@@ -45,12 +47,12 @@ class Patience:
         if seconds is not None and not seconds > 0:
             raise ValueError(f"a command waits a positive number of seconds, or None for ever, not {seconds}")
 
-    def begin(self, answer: Waiting, seconds: float, pid: Pid[object]) -> None:
-        """Let the answer of a process fail with `DeadlineExceeded` in so many seconds, unless `end` comes first."""
+    def begin(self, answer: Waiting, seconds: float) -> None:
+        """Let an answer fail with `Impatience` in so many seconds, unless `end` comes first."""
         lane = self._lanes.get(seconds)
         if lane is None:
             lane = self._lanes[seconds] = _Lane()
-        lane.ends[answer] = (self._clock.monotonic() + seconds, pid)
+        lane.ends[answer] = self._clock.monotonic() + seconds
         if not lane.armed:
             self._arm(lane, seconds, seconds)
 
@@ -67,11 +69,11 @@ class Patience:
     def _expire(self, lane: _Lane, seconds: float) -> None:
         now = self._clock.monotonic()
         while lane.ends:
-            answer, (end, pid) = next(iter(lane.ends.items()))
+            answer, end = next(iter(lane.ends.items()))
             if end > now:
                 self._arm(lane, seconds, end - now)
                 return
             del lane.ends[answer]
             if not answer.done():
-                answer.set_exception(DeadlineExceeded(f"{pid.label} did not answer within {seconds} s"))
+                answer.set_exception(Impatience())
         del self._lanes[seconds]

@@ -169,6 +169,8 @@ class Pid(Generic[ServerT_co]):
             process.state = IDLE
         future: asyncio.Future[Answer] = process.node.loop.create_future()
         cast("Deferred[Answer]", deferred).attach(future)
+        if not future.done():
+            process.node.inline_turns += 1  # whoever wants the answer has to let the event loop run
         return future
 
     @overload

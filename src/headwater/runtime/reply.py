@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Generic, Protocol, TypeVar
 
+import msgspec
+
 Answer = TypeVar("Answer")
 
 
@@ -18,7 +20,7 @@ class Answering(Protocol):
         """A caller has got this answer, or this error."""
 
 
-class Deferred(Generic[Answer]):
+class Deferred(msgspec.Struct, Generic[Answer], eq=False):
     """The promise of an answer. A handler gets one from `GenServer.defer`, returns it, and keeps it:
 
         def reserve(self, seats: int) -> Deferred[Ticket]:
@@ -30,14 +32,11 @@ class Deferred(Generic[Answer]):
     before that, the caller gets `ProcessDown`.
     """
 
-    __slots__ = ("_error", "_future", "_process", "_resolved", "_value")
-
-    def __init__(self, process: Answering) -> None:
-        self._process = process
-        self._future: asyncio.Future[Answer] | None = None
-        self._resolved = False
-        self._value: Answer | None = None
-        self._error: BaseException | None = None
+    _process: Answering
+    _future: asyncio.Future[Answer] | None = None
+    _resolved: bool = False
+    _value: Answer | None = None
+    _error: BaseException | None = None
 
     def reply(self, value: Answer) -> None:
         """Answer the caller. Dropped when it has given up or was answered already."""

@@ -51,13 +51,12 @@ class AppendPart(msgspec.Struct, frozen=True, gc=False):
     events: Sequence[NewEvent]
 
 
-class Append:
+class Append(msgspec.Struct, eq=False):
     """One atomic append, on its way through a backend's queue.
 
-    Args:
+    Attributes:
         parts: what is added to each stream; at least one part, and no stream twice unless it is sure to fail.
         context: stored beside each event.
-        answer: resolved on the event loop that submitted it, once the append is durable or has failed.
         condition: what must hold of the log besides; None for nothing.
         follows: an append which this one was decided upon. If that one failed, this one fails with
             `PipelineBroken`, whatever the stream's version happens to be: another writer may have appended as many
@@ -66,49 +65,55 @@ class Append:
             time, whatever it expects and under whatever condition.
         recorded_at: when its events were recorded, in microseconds since 1970-01-01 UTC, if that was in another log
             from which they are imported; None for the time at which they are appended.
+        failed: set by the backend before it looks at those that follow this one.
+        outcome: what became of it, known on the event loop that submitted it once it is durable or has failed: an
+            `Appended`, or the error; None until then.
     """
 
-    __slots__ = ("_told", "answer", "condition", "context", "failed", "follows", "idempotent", "parts", "recorded_at")
+    parts: Sequence[AppendPart]
+    context: Context
+    condition: AppendCondition | None = None
+    follows: Append | None = None
+    idempotent: bool = False
+    recorded_at: int | None = None
+    failed: bool = False
+    outcome: object = None
+    _told: Callable[[], None] | None = None
+    _answer: asyncio.Future[Appended] | None = None
 
-    def __init__(
-        self,
-        parts: Sequence[AppendPart],
-        context: Context,
-        answer: asyncio.Future[Appended],
-        *,
-        condition: AppendCondition | None = None,
-        follows: Append | None = None,
-        idempotent: bool = False,
-        recorded_at: int | None = None,
-    ) -> None:
-        self.parts = parts
-        self.context = context
-        self.answer = answer
-        self.condition = condition
-        self.follows = follows
-        self.idempotent = idempotent
-        self.recorded_at = recorded_at
-        self.failed = False
-        self._told: Callable[[], None] | None = None
+    @property
+    def answer(self) -> asyncio.Future[Appended]:
+        """A future that ends as the append does, made for those who ask for it; on the event loop."""
+        if self._answer is None:
+            self._answer = asyncio.get_running_loop().create_future()
+            if self.outcome is not None:
+                settle(self._answer, self.outcome)
+        return self._answer
 
     def tell(self, callback: Callable[[], None]) -> None:
-        """Call back, on the event loop, when the append is answered: in the same turn, if it isn't yet.
+        """Call back, on the event loop, when the outcome is known: in the same turn, if it isn't yet.
 
-        One callback an append. For those who have many appends under way: a callback of the future would cost the event
+        One callback an append. For those who have many appends under way: a future's callbacks would cost the event
         loop a turn for each of them.
         """
-        if self.answer.done():
-            self.answer.add_done_callback(lambda _: callback())
-        else:
+        if self.outcome is None:
             self._told = callback
+            return
+        if self._answer is not None and not self._answer.cancelled():
+            self._answer.exception()  # whoever is told may not want to know more: nobody has overlooked it
+        asyncio.get_running_loop().call_soon(callback)
 
     def resolve(self, outcome: object) -> None:
-        """Answer it, unless its caller was cancelled: with an `Appended`, or an error. For backends."""
-        settle(self.answer, outcome)
+        """Let the outcome be known: an `Appended`, or an error. Only the first one counts. For backends."""
+        if self.outcome is not None:
+            return
+        self.outcome = outcome
         told, self._told = self._told, None
+        if self._answer is not None:
+            settle(self._answer, outcome)
+        elif told is None and not isinstance(outcome, Appended):
+            _ = self.answer  # asyncio reports an error that nobody looks at
         if told is not None:
-            if not self.answer.cancelled():
-                self.answer.exception()  # whoever is told may not want to know more: nobody has overlooked it
             try:
                 told()
             except Exception:  # noqa: BLE001 - those that are answered behind it haven't done anything wrong
@@ -178,7 +183,7 @@ class LogAdapter(Protocol):
         """Where the events lie, for people: a file or a URL without secrets."""
 
     def submit(self, append: Append) -> None:
-        """Queue an append. Never blocks; resolves `append.answer`.
+        """Queue an append. Never blocks; `append.resolve` is called with the outcome.
 
         On failure it sets `append.failed` before it looks at those that follow; in any case it sets
         `append.follows` to None once it was looked at.

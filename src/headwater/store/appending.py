@@ -109,16 +109,8 @@ class AppendingStore(StoreBase):
         """
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:
             context = make_context(causation, correlation, metadata)
-            append = self._prepare(
-                stream,
-                events,
-                expected=expected,
-                context=context,
-                condition=condition,
-                tags=tags,
-                ids=ids,
-                idempotent=ids is not None,
-            )
+            part = AppendPart(stream, expected, self._encode(stream, events, check_tags(tags) if tags else (), ids))
+            append = Append((part,), context, self._condition_as_stored(condition), idempotent=ids is not None)
             await self._submit_in_turn(append)
             appended = await append.answer
             span.set(position=appended.position, version=appended.version)
@@ -199,9 +191,8 @@ class AppendingStore(StoreBase):
                 `append`.
             StoreOverloaded: as many appends wait as the backend may queue. Nothing was queued.
         """
-        append = self._prepare(
-            stream, events, expected=expected, context=context, follows=follows, condition=condition, ids=ids
-        )
+        part = AppendPart(stream, expected, self._encode(stream, events, (), ids))
+        append = Append((part,), context, self._condition_as_stored(condition), follows)
         self._outlet.submit(append)
         if self.telemetry.listening:
             observe(self.telemetry, append, stream, len(events))
@@ -230,30 +221,6 @@ class AppendingStore(StoreBase):
             observe(self.telemetry, append, parts[0].stream, sum(len(part.events) for part in parts))
         return append
 
-    def _prepare(
-        self,
-        stream: str,
-        events: Sequence[object],
-        *,
-        expected: ExpectedVersion = Expected.ANY,
-        context: Context = NOWHERE,
-        follows: Append | None = None,
-        condition: AppendCondition | None = None,
-        tags: Iterable[str] = (),
-        ids: Sequence[UUID] | None = None,
-        idempotent: bool = False,
-    ) -> Append:
-        checked = check_tags(tags) if tags else ()
-        part = AppendPart(stream, expected, self._encode(stream, events, checked, ids))
-        return Append(
-            (part,),
-            context,
-            self._loop.create_future(),
-            condition=self._condition_as_stored(condition),
-            follows=follows,
-            idempotent=idempotent,
-        )
-
     def _prepare_parts(
         self,
         parts: Sequence[StreamAppend],
@@ -276,7 +243,6 @@ class AppendingStore(StoreBase):
         return Append(
             encoded,
             context,
-            self._loop.create_future(),
             condition=self._condition_as_stored(condition),
             idempotent=idempotent.pop(),
         )

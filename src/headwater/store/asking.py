@@ -8,11 +8,18 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from headwater.errors import DuplicateEvent, InternalError, StoreError, StreamDeleted, WrongExpectedVersion
+from headwater.errors import (
+    DuplicateEvent,
+    HeadwaterError,
+    InternalError,
+    StoreError,
+    StreamDeleted,
+    WrongExpectedVersion,
+)
 from headwater.store.adapter import Append, AppendPart
 from headwater.store.appending import AppendingStore
 from headwater.store.encoding import NOWHERE
-from headwater.store.model import Appended, NewEvent
+from headwater.store.model import NewEvent
 
 _NO_VERSION: Final = -1
 _PROBE: Final = "headwater.probe"
@@ -59,10 +66,10 @@ class AskingStore(AppendingStore):
     def _ask(
         self, parts: list[AppendPart], meaning: Callable[[StoreError], bool], *, idempotent: bool
     ) -> asyncio.Future[bool]:
-        question = Append(parts, NOWHERE, self._loop.create_future(), idempotent=idempotent)
+        question = Append(parts, NOWHERE, idempotent=idempotent)
         self._outlet.submit(question)
         answer: asyncio.Future[bool] = self._loop.create_future()
-        question.answer.add_done_callback(partial(_tell, answer, meaning))
+        question.tell(partial(_tell, answer, meaning, question))
         return answer
 
 
@@ -80,11 +87,13 @@ def _fits(version: int, refusal: StoreError) -> bool:
     return version == 0
 
 
-def _tell(found: asyncio.Future[bool], meaning: Callable[[StoreError], bool], answer: asyncio.Future[Appended]) -> None:
-    error = answer.exception()
-    if found.done():
+def _tell(answer: asyncio.Future[bool], meaning: Callable[[StoreError], bool], question: Append) -> None:
+    if answer.done():
         return
+    error = question.outcome
     if isinstance(error, WrongExpectedVersion | StreamDeleted | DuplicateEvent):
-        found.set_result(meaning(error))
+        answer.set_result(meaning(error))
+    elif isinstance(error, HeadwaterError):
+        answer.set_exception(error)
     else:
-        found.set_exception(error or InternalError("an append that can only fail has succeeded"))
+        answer.set_exception(InternalError("an append that can only fail has succeeded"))

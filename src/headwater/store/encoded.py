@@ -52,9 +52,8 @@ class EncodedStore(AppendingStore):
         if not events:
             raise ValueError(f"an append to {stream!r} needs at least one event")
         part = AppendPart(stream, expected, [_checked(event) for event in events])
-        answer = self._loop.create_future()
         stored_condition = self._condition_as_stored(condition)
-        append = Append((part,), context, answer, condition=stored_condition, idempotent=idempotent)
+        append = Append((part,), context, condition=stored_condition, idempotent=idempotent)
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:
             await self._submit_in_turn(append)
             appended = await append.answer

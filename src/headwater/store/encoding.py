@@ -28,11 +28,12 @@ class EventEncoder:
         ids: where identifiers come from.
     """
 
-    __slots__ = ("_codec", "_ids", "_tags")
+    __slots__ = ("_encode", "_new_id", "_tagger_of", "_tags")
 
     def __init__(self, codec: Codec, ids: IdSource) -> None:
-        self._codec: Final = codec
-        self._ids: Final = ids
+        self._encode: Final = codec.encode
+        self._tagger_of: Final = codec.types.tagger_of
+        self._new_id: Final = ids.next_bytes
         self._tags: Final[dict[tuple[str, ...], tuple[str, ...]]] = {}
 
     def encode(
@@ -54,13 +55,12 @@ class EventEncoder:
             raise ValueError(f"an append to {stream!r} needs at least one event")
         if ids is not None and len(ids) != len(events):
             raise ValueError(f"{len(events)} events need as many ids, not {len(ids)}")
-        encode, tagger_of, new_id = self._codec.encode, self._codec.types.tagger_of, self._ids.next_bytes
         encoded: list[NewEvent] = []
         for event in events:
-            (name, schema), data = encode(event)
-            tagger = tagger_of(type(event))
+            (name, schema), data = self._encode(event)
+            tagger = self._tagger_of(type(event))
             own = tags if tagger is None else self._checked((*tags, *tagger(event)))
-            event_id = new_id() if ids is None else ids[len(encoded)].bytes
+            event_id = self._new_id() if ids is None else ids[len(encoded)].bytes
             encoded.append(NewEvent(name, schema, data, event_id, own))
         return encoded
 

@@ -196,7 +196,6 @@ class _Import:
         append = Append(
             [_part(stream, list(events)) for stream, events in groupby(group, lambda one: one.stream)],
             _context(group[0]),
-            asyncio.get_running_loop().create_future(),
             follows=self._last,
             recorded_at=group[0].microseconds,
         )

@@ -294,11 +294,12 @@ class PostgresAdapter:
     def _answer(self, answers: list[Answer]) -> None:
         position = 0
         committed = False
-        for work, outcome in answers:
+        for answer in answers:
+            outcome = answer.outcome
             committed = committed or not isinstance(outcome, HeadwaterError)
             if isinstance(outcome, Appended):
                 position = outcome.position
-            work.resolve(outcome)
+            answer.work.resolve(outcome)
         if committed:
             self._bell.ring()
             self._bell.announce(position)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Head(msgspec.Struct, frozen=True):
     types: int = 0
 
 
-class StreamState(NamedTuple):
+class StreamState(msgspec.Struct, frozen=True, gc=False):
     """A stream as the last change left it.
 
     Attributes:

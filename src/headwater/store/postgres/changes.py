@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from headwater.errors import DuplicateEvent, EventNotFound, StreamNotFound
 from headwater.store.model import ExpectedVersion
 from headwater.store.postgres.catalogue import StreamState
@@ -47,7 +49,7 @@ async def link(scope: Scope, stream: str, positions: Sequence[int], expected: Ex
     versions = range(state.version + 1, version + 1)
     insert = _INSERT_LINKS.format(s=scope.schema)
     await scope.connection.execute(insert, state.id, scope.head.position, list(versions), list(positions))
-    scope.streams[stream] = state._replace(version=version)
+    scope.streams[stream] = replace(state, version=version)
     return Linked(stream, Version(version), len(positions))
 
 
@@ -61,7 +63,7 @@ async def truncate(scope: Scope, stream: str, before: int | None, expected: Expe
     if not state.version:
         raise StreamNotFound(f"there is no stream {stream!r} to truncate")
     end = state.version + 1
-    return await _mark(scope, stream, state._replace(first=end if before is None else max(1, min(before, end))))
+    return await _mark(scope, stream, replace(state, first=end if before is None else max(1, min(before, end))))
 
 
 async def tombstone(scope: Scope, stream: str, expected: ExpectedVersion) -> StreamInfo:
@@ -72,7 +74,7 @@ async def tombstone(scope: Scope, stream: str, expected: ExpectedVersion) -> Str
     """
     _checked(scope, stream, expected)
     state = await scope.ensure_stream(stream)
-    return await _mark(scope, stream, state._replace(first=state.version + 1, tombstoned=True))
+    return await _mark(scope, stream, replace(state, first=state.version + 1, tombstoned=True))
 
 
 def _checked(scope: Scope, stream: str, expected: ExpectedVersion) -> StreamState:

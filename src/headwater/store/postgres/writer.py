@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from headwater.clock import Clock
 from headwater.errors import HeadwaterError, InternalError, OutcomeUnknown, StorageFailed, StoreError, StoreOverloaded
 from headwater.store.adapter import Append
@@ -26,7 +28,7 @@ Work = Append | Task[Any]
 """What may be queued. A task's result is as its own answer wants it."""
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of an append or a task.
 
     Attributes:
@@ -179,7 +181,7 @@ class Writer:
             else:
                 outcomes = [_failure(group[0], error)]
         answers = [Answer(work, outcome) for work, outcome in zip(group, outcomes, strict=True)]
-        for work, outcome in answers:
+        for work, outcome in zip(group, outcomes, strict=True):
             if isinstance(work, Append):
                 work.failed = not isinstance(outcome, Appended)
                 work.follows = None  # it has been looked at; a chain of old appends must not be kept alive
@@ -221,8 +223,8 @@ class Writer:
 
     def _count(self, answers: list[Answer]) -> None:
         commits, appends, events, refused = self.statistics
-        done = [outcome.count for _, outcome in answers if isinstance(outcome, Appended)]
-        failed = sum([isinstance(outcome, HeadwaterError) for _, outcome in answers])
+        done = [answer.outcome.count for answer in answers if isinstance(answer.outcome, Appended)]
+        failed = sum([isinstance(answer.outcome, HeadwaterError) for answer in answers])
         self.statistics = Statistics(
             commits + (failed < len(answers)), appends + len(done), events + sum(done), refused + failed
         )

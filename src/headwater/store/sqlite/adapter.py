@@ -14,7 +14,7 @@ import apsw
 
 from headwater.clock import Clock, SystemClock
 from headwater.errors import HeadwaterError, StoreClosed, StoreOverloaded, StoreReadOnly
-from headwater.store.adapter import Append, Capabilities
+from headwater.store.adapter import Capabilities
 from headwater.store.backup import Backup, BackupProgress
 from headwater.store.chain import ChainHead, ChainLink
 from headwater.store.model import ExpectedVersion
@@ -132,15 +132,22 @@ class SqliteAdapter:
         """What has been written since the store was opened."""
         return Statistics(0, 0, 0, 0) if self._writer is None else self._writer.statistics
 
-    def submit(self, append: Append) -> None:
-        """Queue an append. Never blocks.
+    def submit(self, append: Work) -> None:
+        """Queue an append, or a task of this backend's own. Never blocks.
 
         Raises:
             StoreClosed: the store is closed.
             StoreReadOnly: it was opened for reading only.
             StoreOverloaded: the queue is full; nothing was queued.
         """
-        self._queue(append)
+        if self._writer is None:
+            raise StoreReadOnly(f"{self.location}: the store was opened for reading only, it takes no appends")
+        if self._closing is not None:
+            raise StoreClosed(f"{self.location}: the store is closed")
+        self._writer.submit(append)
+        self._pending += 1
+        if not self._courtesy.active:
+            self._courtesy.begin()
 
     async def room(self) -> None:
         """Wait until `submit` would queue, or the store is closed."""
@@ -245,7 +252,7 @@ class SqliteAdapter:
         while True:
             await self.room()
             with suppress(StoreOverloaded):
-                self._queue(task)
+                self.submit(task)
                 break
         result: _T = await task.answer
         return result
@@ -270,16 +277,6 @@ class SqliteAdapter:
             self._wake_room()
         await asyncio.shield(self._closing)
 
-    def _queue(self, work: Work) -> None:
-        if self._writer is None:
-            raise StoreReadOnly(f"{self.location}: the store was opened for reading only, it takes no appends")
-        if self._closing is not None:
-            raise StoreClosed(f"{self.location}: the store is closed")
-        self._writer.submit(work)
-        self._pending += 1
-        if not self._courtesy.active:
-            self._courtesy.begin()
-
     async def _read(self, query: Callable[[apsw.Connection], _T]) -> _T:
         if self._closing is not None:
             raise StoreClosed(f"{self.location}: the store is closed")
@@ -301,7 +298,8 @@ class SqliteAdapter:
         committed = False
         self._remember(settled)
         self._pending -= len(settled.answers)
-        for work, outcome in settled.answers:
+        for answer in settled.answers:
+            work, outcome = answer.work, answer.outcome
             failed = isinstance(outcome, HeadwaterError)
             committed = committed or not (failed or (isinstance(work, Task) and work.quiet))
             work.resolve(outcome)

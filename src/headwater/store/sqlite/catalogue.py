@@ -26,7 +26,7 @@ _K = TypeVar("_K")
 _V = TypeVar("_V")
 
 
-class StreamState(NamedTuple):
+class StreamState(msgspec.Struct, frozen=True, gc=False):
     """A stream as the last change left it.
 
     Attributes:

@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import chain
 from typing import Final, TypeVar
 
 import apsw
 import msgspec
 
-_SIZES: Final = (512, 256, 128, 64, 32, 16, 8, 4, 2, 1)
+_SIZES: Final = (1, 2, 4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512)
+"""Statements of more rows would be too long for apsw to keep them prepared."""
 
 
 class _Inserts:
-    """Statements that insert many rows at a time, each value a parameter: the cheapest way for one row and for many."""
+    """Statements that insert many rows at a time, each value a parameter: the cheapest way for one row and for many.
+
+    As few of them as can be, for after each one the writer has to wait for Python's lock. So one that has room for more
+    rows than there are is filled up with rows of nulls, which it leaves out.
+    """
 
     def __init__(self, table: str, columns: int) -> None:
         self._columns: Final = columns
         row = f"({','.join('?' * columns)})"
-        insert = f"INSERT INTO {table} VALUES "  # noqa: S608 - constants only
-        self._statements: Final = [(size * columns, insert + ",".join([row] * size)) for size in _SIZES]
+        self._statements: Final = {
+            size: f"INSERT INTO {table} SELECT * FROM (VALUES {','.join([row] * size)}) WHERE column1 IS NOT NULL"  # noqa: S608 - constants only
+            for size in _SIZES
+        }
+        self._single: Final = f"INSERT INTO {table} VALUES {row}"  # noqa: S608 - constants only
 
     def run(self, connection: apsw.Connection, values: list[apsw.SQLiteValue]) -> None:
-        """Insert the rows whose columns these are, one after the other."""
-        if len(values) == self._columns:
-            connection.execute(self._statements[-1][1], values)
+        """Insert the rows whose columns these are, one after the other. The first column is never null."""
+        columns = self._columns
+        if len(values) == columns:
+            connection.execute(self._single, values)
             return
-        start = 0
-        for width, insert in self._statements:
-            while len(values) - start >= width:
-                connection.execute(insert, values[start : start + width])
-                start += width
+        most = _SIZES[-1] * columns
+        for start in range(0, len(values), most):
+            rows = values[start : start + most]
+            size = _SIZES[bisect_left(_SIZES, len(rows) // columns)]
+            rows += [None] * (size * columns - len(rows))
+            connection.execute(self._statements[size], rows)
 
 
 _EVENTS: Final = _Inserts("events", 13)

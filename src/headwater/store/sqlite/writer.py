@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import apsw
+import msgspec
 
 from headwater.clock import Clock
 from headwater.errors import HeadwaterError, InternalError, StoreClosed, StoreError, StoreOverloaded
@@ -30,7 +31,7 @@ Work = Append | Task[Any]
 """What may be queued. A task's result is as its own answer wants it."""
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of an append or a task.
 
     Attributes:
@@ -262,7 +263,8 @@ class Writer:
         """Let the appends know what became of them, and count."""
         commits, appends, events, refused = self.statistics
         failed = 0
-        for work, outcome in answers:
+        for answer in answers:
+            work, outcome = answer.work, answer.outcome
             if appended := isinstance(outcome, Appended):
                 appends, events = appends + 1, events + outcome.count
             elif isinstance(outcome, HeadwaterError):

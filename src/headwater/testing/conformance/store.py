@@ -150,7 +150,6 @@ def submit_raw(
     append = Append(
         [AppendPart(stream, expected, events) for stream, events in parts],
         Context(),
-        asyncio.get_running_loop().create_future(),
         condition=condition,
         follows=follows,
         idempotent=idempotent,

@@ -237,7 +237,6 @@ class Player:
         return Append(
             parts,
             Context(metadata=b'{"n":1}') if step.lag else Context(bytes(16), None, None),
-            asyncio.get_running_loop().create_future(),
             condition=condition,
             follows=follows,
             idempotent=step.idempotent,

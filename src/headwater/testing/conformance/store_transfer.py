@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -57,7 +56,7 @@ class TransferSuite(StoreSuite):
     async def test_an_event_that_is_imported_keeps_its_time(self, store: EventStore) -> None:
         async def append(recorded_at: int | None) -> int:
             part = AppendPart("s", Expected.ANY, [raw()])
-            append = Append([part], Context(), asyncio.get_running_loop().create_future(), recorded_at=recorded_at)
+            append = Append([part], Context(), recorded_at=recorded_at)
             store.adapter.submit(append)
             await append.answer
             last = await store.last("s")
