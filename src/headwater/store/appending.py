@@ -111,7 +111,8 @@ class AppendingStore(StoreBase):
             context = make_context(causation, correlation, metadata)
             part = AppendPart(stream, expected, self._encode(stream, events, check_tags(tags) if tags else (), ids))
             append = Append((part,), context, self._condition_as_stored(condition), idempotent=ids is not None)
-            await self._submit_in_turn(append)
+            if not self._submitted(append):
+                await self._submit_in_turn(append)
             appended = await append.answer
             span.set(position=appended.position, version=appended.version)
             return appended
@@ -155,7 +156,8 @@ class AppendingStore(StoreBase):
         with self.telemetry.span(APPEND, stream=parts[0].stream if parts else None, events=count) as span:
             context = make_context(causation, correlation, metadata)
             append = self._prepare_parts(parts, context, condition, check_tags(tags))
-            await self._submit_in_turn(append)
+            if not self._submitted(append):
+                await self._submit_in_turn(append)
             appended = await append.answer
             span.set(position=appended.position, version=appended.version)
             return appended
@@ -253,15 +255,18 @@ class AppendingStore(StoreBase):
         check_stream_name(stream)
         return self._encoder.encode(stream, events, tags, ids)
 
+    def _submitted(self, append: Append) -> bool:
+        """Queue the append, if nobody waits for room and there is some."""
+        if self._in_line:
+            return False
+        try:
+            self._outlet.submit(append)
+        except StoreOverloaded:
+            return False
+        return True
+
     async def _submit_in_turn(self, append: Append) -> None:
         """Queue the append, behind all that had to wait for room before it."""
-        if not self._in_line:
-            try:
-                self._outlet.submit(append)
-            except StoreOverloaded:
-                pass
-            else:
-                return
         self._in_line += 1
         try:
             async with self._turn:  # first come, first served; so only one waits for room at a time

@@ -55,7 +55,8 @@ class EncodedStore(AppendingStore):
         stored_condition = self._condition_as_stored(condition)
         append = Append((part,), context, condition=stored_condition, idempotent=idempotent)
         with self.telemetry.span(APPEND, stream=stream, events=len(events)) as span:
-            await self._submit_in_turn(append)
+            if not self._submitted(append):
+                await self._submit_in_turn(append)
             appended = await append.answer
             span.set(position=appended.position, version=appended.version)
             return appended

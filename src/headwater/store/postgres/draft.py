@@ -208,6 +208,8 @@ class Draft:
     def _refusal(self, append: Append) -> StoreError | None:
         for part in append.parts:
             state = self._stream(part.stream)
+            if state.version == part.expected and state.version >= state.first and not state.tombstoned:
+                continue  # as it nearly always is
             error = unmet(part.stream, part.expected, state.version, state.first, tombstoned=state.tombstoned)
             if error is not None:
                 return error
@@ -228,6 +230,8 @@ class Draft:
     def _lay_out(self, append: Append) -> Appended:
         self.changed = True
         self._recorded_at = max(self._recorded_at, self._now if append.recorded_at is None else append.recorded_at)
+        if len(append.parts) == 1 and self._repetitions is None:
+            return self._lay_out_part(append.parts[0], append, 0)
         left = append.count
         done = []
         for part in append.parts:
