@@ -238,3 +238,38 @@ def test_what_a_dead_source_stage_had_given_and_nobody_has_begun_with_is_dropped
         assert {number for number, count in pipeline.counts[slow].items() if count != 1} <= {0, 1}
 
     simulate(scenario)
+
+
+class Hesitant(Pipeline[int]):
+    """Its first batch never ends by itself."""
+
+    processors = Processors(concurrency=1, max_demand=2, min_demand=1)
+    batchers: Mapping[str, Batcher] = {"default": Batcher(size=2, timeout=0.01)}
+
+    def __init__(self, source: ManualSource[int]) -> None:
+        super().__init__(source)
+        self.begun = asyncio.Event()
+
+    def handle_message(self, message: Message[int]) -> None:
+        pass
+
+    async def handle_batch(self, messages: list[Message[int]], batch: BatchInfo) -> None:
+        if not self.begun.is_set():
+            self.begun.set()
+            await asyncio.Event().wait()
+
+
+@pytest.mark.row("BG-01")
+def test_what_a_killed_processor_had_asked_for_is_not_owed_to_it_for_ever() -> None:
+    async def scenario(system: System) -> None:
+        source: ManualSource[int] = ManualSource()
+        pipeline = Hesitant(source)
+        await pipeline.start(system)
+        pushed = source.push([1, 2])  # the last ones: nothing that is fetched later sets anything going
+        await pipeline.begun.wait()
+        await asyncio.sleep(1)  # the processor has asked for as much again as it may
+        assert kill(system, pipeline.topology().batchers["default"].processors[0])
+        assert sorted((await source.outcome(pushed)).successful) == [1, 2]
+        await pipeline.stop()
+
+    assert explore(scenario, seeds=range(10)) == 10

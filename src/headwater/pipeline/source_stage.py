@@ -88,6 +88,9 @@ class SourceStage(Producer[Message[Data]], Generic[Data]):
         for number in [number for number, delivery in self._kept.items() if delivery is None]:
             del self._kept[number]
         self._unsent = deque(self._kept)
+        # What the dead one had asked for is owed to nobody. If it were, its successors' demand might not be heard of.
+        self._owed = 0
+        self._stage_outflow.forgive()
         self._settled()
 
     def handle_demand(self, demand: int) -> Sequence[Message[Data]]:

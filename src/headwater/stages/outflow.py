@@ -142,6 +142,10 @@ class Outflow(Generic[Out]):
         """Send what the dispatcher has given by itself, not in answer to a message or an event."""
         self._send(deliveries)
 
+    def forgive(self) -> None:
+        """Ask the stage anew for all that is wanted, whatever it was asked for before."""
+        self.outlet.forgive()
+
     # --- messages of consumers -------------------------------------------------------------------------------
 
     def _ask(self, message: Ask) -> Steps | None:

@@ -113,6 +113,10 @@ class Outlet(Generic[E]):
         self.owed += demand
         return demand
 
+    def forgive(self) -> None:
+        """The producer owes nothing any more: it is to be asked anew for all that is wanted."""
+        self.owed = 0
+
     @property
     def has_room(self) -> bool:
         """Whether consumers want events, and none wait for them."""
