@@ -19,14 +19,13 @@ from headwater.runtime.backoff import Backoff
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.naming import kebab
 from headwater.sourcing.signatures import Function, marked_methods, takes
-from headwater.sourcing.state_codec import StateCodec
+from headwater.sourcing.stored_state import StoredState
 from headwater.store.model import Recorded
 from headwater.store.subscription_start import Start, StartFrom
 
 LONGEST_NAME: Final = 100
 """How many characters the name of a process manager may have."""
 
-_HIDDEN: Final = frozenset({"id", "running", "_wishes"})
 _BACKOFF: Final = Backoff(0.1, 10.0)
 
 
@@ -40,7 +39,7 @@ class _Wishes:
         self.discarded = False
 
 
-class ProcessManager:
+class ProcessManager(StoredState):
     """Coordinates several aggregates: it follows events, and its instances answer with commands.
 
         class Transfer(ProcessManager, identity="transfer"):
@@ -101,7 +100,7 @@ class ProcessManager:
     _rejections: ClassVar[dict[type[Command], Function]] = {}
     _acceptances: ClassVar[dict[type[Command], Function]] = {}
     _expirations: ClassVar[dict[str, Function]] = {}
-    _codec: ClassVar[StateCodec | None] = None
+    _unstored: ClassVar[frozenset[str]] = frozenset({"id", "running", "_wishes"})
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
         self.id = id
@@ -130,7 +129,6 @@ class ProcessManager:
         cls.category = name or kebab(cls.__name__)
         cls.identity, cls.start_from, cls.timeout = identity, start_from, timeout
         cls.attempts, cls.backoff, cls.max_live, cls.idle = attempts, backoff, max_live, idle
-        cls._codec = None
         found = marked_methods(cls, REACT, Event)
         cls._reactors = {event: reactor_of(cls, event, function, cls.identity) for event, function in found.items()}
         cls._rejections = marked_methods(cls, REJECTED, Command)
@@ -286,12 +284,6 @@ class ProcessManager:
         """
         for name, value in self._state_codec().load_json(data).items():
             setattr(self, name, value)
-
-    @classmethod
-    def _state_codec(cls) -> StateCodec:
-        if cls._codec is None:
-            cls._codec = StateCodec(cls, _HIDDEN)
-        return cls._codec
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and _seen(self) == _seen(other)
