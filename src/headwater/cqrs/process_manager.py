@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from datetime import datetime
 from types import GeneratorType
 from typing import ClassVar, Final
 
 from headwater.cqrs.committed import Committed
+from headwater.cqrs.due import microseconds_of
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
 from headwater.cqrs.reacting import ACCEPTED, REACT, REJECTED, Mark, Mode
 from headwater.cqrs.reaction import IGNORED, Reaction, TimerSet
@@ -236,7 +236,7 @@ class ProcessManager(StoredState):
 
         Args:
             name: which timer.
-            after: seconds from now, that is from when the step is taken.
+            after: seconds from now, that is from when the step is taken; at most a thousand years.
             at: or the moment, with a time zone.
 
         Raises:
@@ -246,8 +246,8 @@ class ProcessManager(StoredState):
         self._expiration(name)
         if (after is None) == (at is None):
             raise ValueError(f"timer {name!r} needs either `after` or `at`")
-        if after is not None and not 0 <= after < math.inf:
-            raise ValueError(f"timer {name!r} runs a number of seconds from 0, not {after!r}")
+        if after is not None:
+            microseconds_of(after, f"timer {name!r} ends")  # raises if it can't be
         if at is not None and at.tzinfo is None:
             raise ValueError(f"{at!r} has no time zone; give it one, e.g. tzinfo=datetime.UTC")
         self._wishes.cancelled.pop(name, None)
