@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Final, Self
 
 from headwater.cqrs.sql_address import ViewAddress
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_following import SqlFollowing
-from headwater.cqrs.sql_projection import SQLProjection
 from headwater.cqrs.sql_view import SqlView
 from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
@@ -28,13 +28,13 @@ class SqlBuild:
         following: see above.
     """
 
-    def __init__(self, view: SqlView, projection: SQLProjection, following: SqlFollowing) -> None:
+    def __init__(self, view: SqlView, projection: SQLDefinition, following: SqlFollowing) -> None:
         self.view: Final = view
         self.projection: Final = projection
         self.following: Final = following
 
     @classmethod
-    async def begin(cls, kind: type[SQLProjection], store: EventStore, address: ViewAddress) -> Self:
+    async def begin(cls, kind: type[SQLDefinition], store: EventStore, address: ViewAddress) -> Self:
         """Begin. What there is of this version is removed: another build has left it behind, or it is out of use.
 
         Raises:
@@ -81,7 +81,7 @@ class SqlBuild:
             if self.following.failure is not None:
                 raise self.following.failure
 
-    async def finish(self) -> SQLProjection:
+    async def finish(self) -> SQLDefinition:
         """The projection."""
         return self.projection
 
