@@ -13,7 +13,7 @@ from headwater import EventStore, Position, Projection, Recorded, StoredEvent, V
 from headwater.cqrs.active_versions import ActiveVersions
 from headwater.cqrs.view_build import MemoryBuild
 from headwater.cqrs.view_places import ViewPlaces
-from headwater.errors import StorageFailed, ViewFailed
+from headwater.errors import StartFailed, StorageFailed, ViewFailed
 from tests.bank import BalanceOf, Deposited
 
 from .views import application, fill
@@ -116,6 +116,24 @@ def test_a_build_that_cannot_be_noted_as_the_active_one_does_not_serve(
             with pytest.raises(StorageFailed):
                 await app.rebuild(OutsideV2)
             assert [one.view for one in await app.views()] == ["Outside v1"]
+            await app.rebuild(Outside)
+
+    Outside.tables.clear()
+    asyncio.run(main())
+
+
+def test_a_build_is_not_begun_when_the_log_can_t_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing(self: EventStore) -> Position:
+        raise StorageFailed("the disk is gone")
+
+    async def main() -> None:
+        async with application(tmp_path, Outside) as app:
+            await fill(app, [("a", 1)])
+            with monkeypatch.context() as broken:
+                broken.setattr(EventStore, "head", failing)
+                with pytest.raises(StartFailed, match="the disk is gone"):
+                    await app.rebuild(Outside)
+            assert set(Outside.tables) == {"Outside v1"}, "nobody would remove what it has begun"
             await app.rebuild(Outside)
 
     Outside.tables.clear()

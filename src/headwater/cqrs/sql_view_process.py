@@ -24,7 +24,7 @@ from headwater.cqrs.view_build import ViewBuild
 from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_process import PAGE, ViewProcess
 from headwater.cqrs.view_status import ViewStatus
-from headwater.cqrs.view_waiters import ViewWaiters
+from headwater.cqrs.waiting import Waiting
 from headwater.errors import ApplicationError, InternalError, StoreError, ViewUnavailable
 from headwater.runtime.backoff import Backoff
 from headwater.runtime.down import Exited
@@ -67,7 +67,7 @@ class SQLViewProcess(ViewProcess):
         self._served = served
         self._clock = self.pid.process.node.clock
         self._chance = self.pid.process.node.rng
-        self._waiters = ViewWaiters(served.name)
+        self._waiters = Waiting(f"view {served.name!r}")
         self._reads: set[asyncio.Task[None]] = set()
         self._live = LiveQueries()
         self._live_reading = LiveReading(self._read)
@@ -136,7 +136,7 @@ class SQLViewProcess(ViewProcess):
         elif self._following.position >= position:
             deferred.reply(self._following.position)
         else:
-            self._waiters.add(position, deferred)
+            self._waiters.add(position, Position(position), deferred)
         return deferred
 
     def status(self, head: int) -> ViewStatus:
