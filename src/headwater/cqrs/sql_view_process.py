@@ -18,7 +18,6 @@ from headwater.cqrs.sql_build import SqlBuild
 from headwater.cqrs.sql_following import SqlFollowing
 from headwater.cqrs.sql_live_reading import LiveReading
 from headwater.cqrs.sql_projection import SQLProjection
-from headwater.cqrs.sql_rows import Rows
 from headwater.cqrs.sql_view import SqlView
 from headwater.cqrs.view_build import ViewBuild
 from headwater.cqrs.view_places import ViewPlaces
@@ -76,12 +75,13 @@ class SQLViewProcess(ViewProcess):
         self._trouble: str | None = None
         self._moved_at: int | None = None
         view = await SqlView.open(kind, places.address(kind))
+        unwatch = store.watch(self._bell.set)
         try:
             self._serve_from(await SqlBuild.prepare(view, store))
-            unwatch = store.watch(self._bell.set)
             await self._catch_up()
             self._task = await Task.run(self._keep_following, unwatch)
         except BaseException:
+            unwatch()
             await view.database.close()
             raise
 
@@ -125,8 +125,7 @@ class SQLViewProcess(ViewProcess):
             deferred.fail(error)
 
     async def _read(self, query: Query[object]) -> object:
-        answer_from = self._rows_of.answer_from
-        return await self._build.view.database.read(lambda connection: answer_from(query, Rows(connection)))
+        return await self._build.read(query)
 
     def reached(self, position: int) -> Deferred[Position]:
         """Answered as soon as all partitions have followed the log up to `position`."""
@@ -225,9 +224,7 @@ class SQLViewProcess(ViewProcess):
                 _log.warning("view %r is replaced where it stands: %s", self._rows_of.view, error)
 
     async def _let_go(self, old: SqlBuild) -> None:
-        """Close the connections to the tables that served, when what is being read there was read."""
-        if self._reads:
-            await asyncio.wait(tuple(self._reads))
+        """Close the connections to the tables that served."""
         try:
             await old.close()
         except ViewUnavailable as error:

@@ -69,11 +69,17 @@ class ViewProcess(FollowerProcess):
         projection, position = (served.projection(), Position(0)) if found is None else found
         self._serve(projection, position)
         self._unwatch: Callable[[], None] = store.watch(self._wake)
-        head = await store.head()
-        while self._position < head and await self._follow_page():
-            pass
+        try:
+            await self._catch_up_to(await store.head())
+        except BaseException:
+            self._unwatch()  # `terminate` isn't run
+            raise
         self._projection.go_live(broadcast)
         self._wake()
+
+    async def _catch_up_to(self, head: int) -> None:
+        while self._position < head and await self._follow_page():
+            pass
 
     def follow(self) -> None:
         """Follow the next page of the log, and come back for the one after it."""
