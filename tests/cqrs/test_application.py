@@ -29,7 +29,7 @@ from headwater import (
     decide,
     project,
 )
-from headwater.cqrs import aggregate_process, view_process
+from headwater.cqrs import aggregate_process, waiting
 from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.errors import (
     ApplicationError,
@@ -619,15 +619,15 @@ def test_waits_beyond_the_bound_of_a_view_are_refused_unless_others_have_given_u
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(application: Application) -> None:
-        monkeypatch.setattr(view_process, "MAX_WAITING", 2)
+        monkeypatch.setattr(waiting, "MAX_WAITING", 2)
         for _ in range(2):
             with pytest.raises(DeadlineExceeded):
                 await application.wait_for(Balances, 1, timeout=0.01)
-        waiting = [asyncio.create_task(application.wait_for(Balances, 1)) for _ in range(2)]
+        both = [asyncio.create_task(application.wait_for(Balances, 1)) for _ in range(2)]
         await asyncio.sleep(0)
         with pytest.raises(ApplicationError, match="2 callers wait"):
             await application.wait_for(Balances, 1)
         await application.dispatch(Deposit("a", 1))
-        assert await asyncio.gather(*waiting) == [1, 1]
+        assert await asyncio.gather(*both) == [1, 1]
 
     run(tmp_path, scenario)

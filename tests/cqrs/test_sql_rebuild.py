@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete
 
-from headwater import Application, Codec, Event, EventStore, Position, Projection, Raw, Recorded, project, upcast
+from headwater import (
+    Application,
+    Codec,
+    Event,
+    EventStore,
+    Position,
+    Projection,
+    Raw,
+    Recorded,
+    answer,
+    project,
+    upcast,
+)
+from headwater.cqrs.active_versions import ActiveVersions
 from headwater.cqrs.sql_address import view_address
+from headwater.cqrs.sql_sqlite import READERS
 from headwater.cqrs.sql_view import SqlView
 from headwater.cqrs.stored_views import StoredViews
 from headwater.errors import DefinitionError, StorageFailed, ViewFailed, ViewVersionTaken
-from headwater.sql import Statement
+from headwater.sql import Rows, Statement
 
 from ..bank import Account, Audited, BalanceOf, Balances, Deposit, Deposited, Withdrawn
 from ..postgres_server import own_schema, with_options
@@ -193,6 +209,36 @@ def test_a_live_query_gives_each_changed_answer_also_after_a_swap(tmp_path: Path
 
 
 @pytest.mark.row("BC-08")
+class Slow(Ledger, name="Ledger", version=1):
+    """Answers when the test wants it to."""
+
+    gate = threading.Event()
+
+    @answer
+    def balance_of(self, query: BalanceOf, rows: Rows) -> int:
+        assert self.gate.wait(20)
+        return super().balance_of(query, rows)
+
+
+def test_live_queries_that_are_being_read_at_the_swap_are_answered(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with bank(tmp_path, Slow) as app, AsyncExitStack() as opened:
+            await app.dispatch(Deposit("a", 1), wait_for=[Slow])
+            several = [await opened.enter_async_context(app.subscription(BalanceOf("a"))) for _ in range(READERS + 3)]
+            answers = [asyncio.ensure_future(anext(one)) for one in several]
+            await app.views()  # by now all of them are being read, or wait for a thread that reads
+            rebuilt = asyncio.ensure_future(app.rebuild(LedgerV2))
+            while await ActiveVersions(app.store).read("Ledger") != 2:
+                await asyncio.sleep(0)
+            await asyncio.to_thread(lambda: None)  # what closes the old connections has begun
+            Slow.gate.set()
+            async with asyncio.timeout(10):
+                assert await asyncio.gather(*answers) == [1] * len(several)
+                await rebuilt
+
+    asyncio.run(main())
+
+
 def test_a_live_query_ends_when_the_view_stops(tmp_path: Path) -> None:
     async def main() -> None:
         async with bank(tmp_path, Unlucky) as app, app.subscription(BalanceOf("a")) as answers:

@@ -150,6 +150,8 @@ def test_bad_input_is_refused_and_nothing_is_scheduled() -> None:
                 (application.schedule(Deposit("a", 1), after=1.0, at=datetime.now(UTC)), ValueError),
                 (application.schedule(Deposit("a", 1), after=-1.0), ValueError),
                 (application.schedule(Deposit("a", 1), after=float("nan")), ValueError),
+                (application.schedule(Deposit("a", 1), after=1e12), ValueError),
+                (application.scheduled(limit=-1), ValueError),
                 (application.schedule(Deposit("a", 1), at=datetime(2030, 1, 1)), ValueError),  # noqa: DTZ001 - wrong
                 (application.schedule(Deposit("", 1), after=1.0), InvalidCommand),
                 (application.schedule(Order("o", 1), after=1.0), UnknownCommand),

@@ -11,9 +11,10 @@ import pytest
 
 from headwater import EventStore, Position, Projection, Recorded, StoredEvent, ViewBuild, answer, project
 from headwater.cqrs.active_versions import ActiveVersions
+from headwater.cqrs.stored_views import StoredViews
 from headwater.cqrs.view_build import MemoryBuild
 from headwater.cqrs.view_places import ViewPlaces
-from headwater.errors import StorageFailed, ViewFailed
+from headwater.errors import StartFailed, StorageFailed, ViewFailed
 from tests.bank import BalanceOf, Deposited
 
 from .views import application, fill
@@ -117,6 +118,51 @@ def test_a_build_that_cannot_be_noted_as_the_active_one_does_not_serve(
                 await app.rebuild(OutsideV2)
             assert [one.view for one in await app.views()] == ["Outside v1"]
             await app.rebuild(Outside)
+
+    Outside.tables.clear()
+    asyncio.run(main())
+
+
+def test_a_build_is_not_begun_when_the_log_can_t_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def failing(self: EventStore) -> Position:
+        raise StorageFailed("the disk is gone")
+
+    async def main() -> None:
+        async with application(tmp_path, Outside) as app:
+            await fill(app, [("a", 1)])
+            with monkeypatch.context() as broken:
+                broken.setattr(EventStore, "head", failing)
+                with pytest.raises(StartFailed, match="the disk is gone"):
+                    await app.rebuild(Outside)
+            assert set(Outside.tables) == {"Outside v1"}, "nobody would remove what it has begun"
+            await app.rebuild(Outside)
+
+    Outside.tables.clear()
+    asyncio.run(main())
+
+
+class Unfinished(Outside, name="Outside", version=3):
+    @classmethod
+    async def begin_build(cls, store: EventStore, places: ViewPlaces) -> ViewBuild:
+        return UnfinishedBuild(cls, store)
+
+
+class UnfinishedBuild(OutsideBuild):
+    async def finish(self) -> Projection:
+        raise ConnectionError("the shop is closed")
+
+
+def test_a_build_that_can_t_be_finished_leaves_nothing_behind(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with application(tmp_path, Outside) as app:
+            await fill(app, [("a", 1)])
+            with pytest.raises(ConnectionError):
+                await app.rebuild(Unfinished)
+            assert set(Outside.tables) == {"Outside v1"}
+            stored = StoredViews([Outside, Unfinished], app.store, app.system.clock, app.view_places)
+            with pytest.raises(ConnectionError):
+                await stored.rebuild(Unfinished, lambda position, head: None)
+            assert set(Outside.tables) == {"Outside v1"}
 
     Outside.tables.clear()
     asyncio.run(main())

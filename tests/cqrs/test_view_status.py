@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from headwater import Application, Projection, Query, answer, project
+from headwater import Application, EventStore, Position, Projection, Query, System, answer, project
+from headwater.cqrs.served_view import ServedView
+from headwater.cqrs.sql_view_process import SQLViewProcess
+from headwater.cqrs.view_places import ViewPlaces
+from headwater.cqrs.view_process import ViewProcess
+from headwater.errors import StartFailed, StorageFailed
+from headwater.store.memory import MemoryAdapter
 from headwater.testing.clock import VirtualClock
 from tests.bank import Account, Audited, BalanceOf, Balances, Deposit, Deposited, bank
 
+from ..sql_bank import Ledger
 from .views import running
 
 
@@ -85,5 +92,29 @@ def test_a_view_tells_how_far_behind_it_is(tmp_path: Path) -> None:
             assert status.moved_at is not None
             assert status.moved_at >= event.recorded_at
             assert await app.query(BalanceOf("a")) == 1
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("in_database", [False, True])
+def test_a_view_that_can_t_start_hears_of_new_events_no_more(
+    monkeypatch: pytest.MonkeyPatch, *, in_database: bool
+) -> None:
+    async def failing(self: EventStore) -> Position:
+        raise StorageFailed("the disk is gone")
+
+    async def main() -> None:
+        codec, places = bank(Path()).codec, ViewPlaces("memory://")
+        async with await EventStore.open("memory://", codec) as store, System("views") as system:
+            monkeypatch.setattr(EventStore, "head", failing)
+            starting = (
+                system.start(SQLViewProcess, store, ServedView(Ledger), print, places)
+                if in_database
+                else system.start(ViewProcess, store, ServedView(Balances), print)
+            )
+            with pytest.raises(StartFailed, match="the disk is gone"):
+                await starting
+            assert isinstance(store.adapter, MemoryAdapter)
+            assert len(store.adapter._watchers) == 0
 
     asyncio.run(main())

@@ -3,8 +3,10 @@
 import asyncio
 import functools
 import os
+import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -172,3 +174,16 @@ class Child:
             self._process.kill()
         if self._process.stdout is not None and not self._process.stdout.closed:
             self._rest()
+
+
+def appended_until_killed(path: Path | str, clients: int, rng: random.Random) -> dict[int, tuple[str, int]]:
+    """Let a child append to a store, and kill it at a random moment: the stream and version of what it was answered."""
+    with Child("append", path, str(clients)) as child:
+        assert child.line() == "open"
+        lines = [child.line() for _ in range(rng.randrange(1, 150))]
+        deadline = time.perf_counter() + rng.random() * 0.005
+        while time.perf_counter() < deadline:  # a random moment of a transaction
+            pass
+        lines += child.kill()
+    answered = [line.split() for line in lines]
+    return {int(position): (stream, int(version)) for stream, version, position in answered}

@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-import time
 from pathlib import Path
 
 import pytest
 
 from headwater.store.verification import verify
 
-from .driving import Child, Deposited, check_log, opened
+from .driving import Deposited, appended_until_killed, check_log, opened
 
 KILLS = 50
 
@@ -30,16 +29,7 @@ def _kill_again_and_again(tmp_path: Path, clients: int, kills: int) -> None:
     rng = random.Random(clients)
     acknowledged: dict[int, tuple[str, int]] = {}
     for _ in range(kills):
-        with Child("append", tmp_path / "events.db", str(clients)) as child:
-            assert child.line() == "open"
-            lines = [child.line() for _ in range(rng.randrange(1, 150))]
-            deadline = time.perf_counter() + rng.random() * 0.005
-            while time.perf_counter() < deadline:  # a random moment of a transaction
-                pass
-            lines += child.kill()
-        for line in lines:
-            stream, version, position = line.split()
-            acknowledged[int(position)] = (stream, int(version))
+        acknowledged |= appended_until_killed(tmp_path / "events.db", clients, rng)
         asyncio.run(_check(tmp_path, acknowledged))
     assert len(acknowledged) > kills
 

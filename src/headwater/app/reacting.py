@@ -37,7 +37,7 @@ class ReactingApplication(ApplicationBase):
         Args:
             command: what is wanted.
             at: when, with a time zone.
-            after: or in how many seconds.
+            after: or in how many seconds, at most a thousand years.
             id: identifies it, made up if not given. The same command scheduled again under the same id changes nothing:
                 the first time counts.
             metadata: stored beside each of its events.
@@ -69,7 +69,11 @@ class ReactingApplication(ApplicationBase):
         return await self._later().cancel(id)
 
     async def scheduled(self, *, limit: int = 1_000) -> list[Scheduled]:
-        """What is scheduled, the next first, at most so many; process managers' timers too."""
+        """What is scheduled, the next first, at most so many; process managers' timers too.
+
+        Raises:
+            ValueError: the limit is negative.
+        """
         return await self._later().pending(limit)
 
     async def process_managers(self) -> list[ManagerStatus]:

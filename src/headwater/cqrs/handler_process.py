@@ -16,7 +16,7 @@ from headwater.cqrs.follower import FollowerProcess
 from headwater.cqrs.handler_instance import HandlerDefinition, finish, made, run_hook
 from headwater.cqrs.handler_pipeline import HandlerCounts, HandlerPipeline
 from headwater.cqrs.waiting import Waiting
-from headwater.errors import HandlerStopped, PipelineDown, ProcessError, StoreError, SubscriptionError
+from headwater.errors import HandlerStopped, PipelineDown, ProcessError, StageError, StoreError, SubscriptionError
 from headwater.pipeline.supervision import PipelineSupervisor
 from headwater.runtime.backoff import Backoff
 from headwater.runtime.down import Exited
@@ -40,6 +40,9 @@ BACKOFF: Final = Backoff(0.5, 60.0)
 
 POLL: Final = 0.25
 """Seconds between two looks at the checkpoint of a handler that another process has, while somebody waits for it."""
+
+Opening = asyncio.Task[None] | None
+"""Which opening of the handler it was, of those that were begun."""
 
 _BEGIN: Final = "begin"
 _POLL: Final = "poll"
@@ -190,16 +193,26 @@ class HandlerProcess(FollowerProcess):
 
     # --- what happens to it ----------------------------------------------------------------------------------
 
-    async def opened(self, handler: EventHandler) -> None:
-        """Its `init` has returned: run its pipeline."""
+    async def opened(self, opening: Opening, handler: EventHandler) -> None:
+        """Its `init` has returned: run its pipeline, unless it was paused meanwhile."""
+        if opening is not self._opening:
+            await finish(handler)
+            return
         self._opening = None
         self._handler = handler
         self._state = "standing by"
         telemetry = self._cell.node.telemetry
-        self._pipeline = HandlerPipeline(handler, self._source, self._box, self._counts, telemetry, self._ask_to_halt)
         try:
+            self._pipeline = HandlerPipeline(
+                handler, self._source, self._box, self._counts, telemetry, self._ask_to_halt
+            )
             self._top = Pid(await self._pipeline.child().spawn(self._cell))
-        except ProcessError as error:  # one before it has not ended yet
+        except (ProcessError, StageError) as error:  # one before it has not ended yet, or its options make no sense
+            await self.failed(error)
+
+    async def not_opened(self, opening: Opening, error: Exception) -> None:
+        """It can't be made, or its `init` has raised."""
+        if opening is self._opening:
             await self.failed(error)
 
     def entered(self, subscription: EventSubscription[Recorded]) -> None:
@@ -277,13 +290,14 @@ class HandlerProcess(FollowerProcess):
         return True
 
     async def _open(self) -> None:
+        opening = asyncio.current_task()
         try:
             handler = made(self._definition, self._application)
             await run_hook(handler.init)
         except Exception as error:  # noqa: BLE001 - whatever the application raised
-            self.pid.cast(HandlerProcess.failed, error)
+            self.pid.cast(HandlerProcess.not_opened, opening, error)
         else:
-            self.pid.cast(HandlerProcess.opened, handler)
+            self.pid.cast(HandlerProcess.opened, opening, handler)
 
     async def _drain(self) -> None:
         if self._opening is not None:

@@ -11,6 +11,7 @@ import msgspec
 from headwater.clock import microseconds
 from headwater.cqrs.command_codec import CommandCodec
 from headwater.cqrs.command_ids import derived_id
+from headwater.cqrs.due import microseconds_of
 from headwater.cqrs.outgoing import Outgoing
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.reaction import Reaction, TimerSet
@@ -268,7 +269,7 @@ class StepBuilder:
     def _due(self, timer: TimerSet) -> int:
         if timer.at is not None:
             return microseconds(timer.at)
-        return self._now + round((timer.after or 0.0) * 1_000_000)
+        return self._now + microseconds_of(timer.after or 0.0, f"timer {timer.name!r} ends")
 
 
 def _numbered(trigger: Trigger, index: int) -> int:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from datetime import datetime
 from types import GeneratorType
 from typing import ClassVar, Final
 
 from headwater.cqrs.committed import Committed
+from headwater.cqrs.due import microseconds_of
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
 from headwater.cqrs.reacting import ACCEPTED, REACT, REJECTED, Mark, Mode
 from headwater.cqrs.reaction import IGNORED, Reaction, TimerSet
@@ -19,14 +19,13 @@ from headwater.runtime.backoff import Backoff
 from headwater.sourcing.messages import Command, Event
 from headwater.sourcing.naming import kebab
 from headwater.sourcing.signatures import Function, marked_methods, takes
-from headwater.sourcing.state_codec import StateCodec
+from headwater.sourcing.stored_state import StoredState
 from headwater.store.model import Recorded
 from headwater.store.subscription_start import Start, StartFrom
 
 LONGEST_NAME: Final = 100
 """How many characters the name of a process manager may have."""
 
-_HIDDEN: Final = frozenset({"id", "running", "_wishes"})
 _BACKOFF: Final = Backoff(0.1, 10.0)
 
 
@@ -40,7 +39,7 @@ class _Wishes:
         self.discarded = False
 
 
-class ProcessManager:
+class ProcessManager(StoredState):
     """Coordinates several aggregates: it follows events, and its instances answer with commands.
 
         class Transfer(ProcessManager, identity="transfer"):
@@ -101,7 +100,7 @@ class ProcessManager:
     _rejections: ClassVar[dict[type[Command], Function]] = {}
     _acceptances: ClassVar[dict[type[Command], Function]] = {}
     _expirations: ClassVar[dict[str, Function]] = {}
-    _codec: ClassVar[StateCodec | None] = None
+    _unstored: ClassVar[frozenset[str]] = frozenset({"id", "running", "_wishes"})
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
         self.id = id
@@ -130,7 +129,6 @@ class ProcessManager:
         cls.category = name or kebab(cls.__name__)
         cls.identity, cls.start_from, cls.timeout = identity, start_from, timeout
         cls.attempts, cls.backoff, cls.max_live, cls.idle = attempts, backoff, max_live, idle
-        cls._codec = None
         found = marked_methods(cls, REACT, Event)
         cls._reactors = {event: reactor_of(cls, event, function, cls.identity) for event, function in found.items()}
         cls._rejections = marked_methods(cls, REJECTED, Command)
@@ -243,7 +241,7 @@ class ProcessManager:
 
         Args:
             name: which timer.
-            after: seconds from now, that is from when the step is taken.
+            after: seconds from now, that is from when the step is taken; at most a thousand years.
             at: or the moment, with a time zone.
 
         Raises:
@@ -253,8 +251,8 @@ class ProcessManager:
         self._expiration(name)
         if (after is None) == (at is None):
             raise ValueError(f"timer {name!r} needs either `after` or `at`")
-        if after is not None and not 0 <= after < math.inf:
-            raise ValueError(f"timer {name!r} runs a number of seconds from 0, not {after!r}")
+        if after is not None:
+            microseconds_of(after, f"timer {name!r} ends")  # raises if it can't be
         if at is not None and at.tzinfo is None:
             raise ValueError(f"{at!r} has no time zone; give it one, e.g. tzinfo=datetime.UTC")
         self._wishes.cancelled.pop(name, None)
@@ -291,12 +289,6 @@ class ProcessManager:
         """
         for name, value in self._state_codec().load_json(data).items():
             setattr(self, name, value)
-
-    @classmethod
-    def _state_codec(cls) -> StateCodec:
-        if cls._codec is None:
-            cls._codec = StateCodec(cls, _HIDDEN)
-        return cls._codec
 
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and _seen(self) == _seen(other)

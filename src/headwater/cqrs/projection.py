@@ -16,7 +16,7 @@ from headwater.errors import DefinitionError
 from headwater.personal import personal_fields
 from headwater.sourcing.messages import Event
 from headwater.sourcing.signatures import Function, marked_methods, takes
-from headwater.sourcing.state_codec import StateCodec
+from headwater.sourcing.stored_state import StoredState
 from headwater.store.model import Recorded
 from headwater.tables.table import Table
 
@@ -132,7 +132,7 @@ class Projection(Follower):
         """
 
 
-class TableProjection(Projection, Generic[Row]):
+class TableProjection(StoredState, Projection, Generic[Row]):
     """A view that is a table in memory, built at each start: from the log, or its last snapshot and what came after.
 
         class Balances(TableProjection[Balance], key="account", version=1):
@@ -175,7 +175,7 @@ class TableProjection(Projection, Generic[Row]):
     _key: ClassVar[str | tuple[str, ...]]
     _indexes: ClassVar[Sequence[str]]
     _max_rows: ClassVar[int | None]
-    _snapshot_codec: ClassVar[StateCodec | None]
+    _unstored: ClassVar[frozenset[str]] = frozenset({"table"})
 
     def __init_subclass__(
         cls,
@@ -198,7 +198,6 @@ class TableProjection(Projection, Generic[Row]):
         cls.topic = topic
         cls.row_class = _row_of(cls)
         cls.snapshot_every = snapshot_every
-        cls._snapshot_codec = None
         cls._key, cls._indexes, cls._max_rows = key, indexes, max_rows
         try:
             cls._make_table()
@@ -255,31 +254,6 @@ class TableProjection(Projection, Generic[Row]):
         if cls.snapshot_every is not None:
             cls.fingerprint()
             cls().dump_state()
-
-    def dump_state(self) -> bytes:
-        """The attributes besides the table as bytes, for a snapshot: encoded by their annotations as MessagePack.
-
-        Override it together with `load_state` where that doesn't fit.
-
-        Raises:
-            DefinitionError: an attribute has no annotation, or can't be encoded.
-        """
-        return self._state_codec().dump(vars(self))
-
-    def load_state(self, data: bytes) -> None:
-        """Take over what `dump_state` has given. Called on a new object, whose rows are there already.
-
-        Raises:
-            Exception: the bytes don't fit. The snapshot is ignored then.
-        """
-        for name, value in self._state_codec().load(data).items():
-            setattr(self, name, value)
-
-    @classmethod
-    def _state_codec(cls) -> StateCodec:
-        if cls._snapshot_codec is None:
-            cls._snapshot_codec = StateCodec(cls, frozenset({"table"}))
-        return cls._snapshot_codec
 
 
 def _row_of(cls: type) -> type[msgspec.Struct]:

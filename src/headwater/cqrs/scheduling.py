@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
@@ -11,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from headwater.clock import instant, microseconds
+from headwater.cqrs.due import microseconds_of
 from headwater.cqrs.envelope import BECAUSE
 from headwater.cqrs.surroundings import Surroundings
 from headwater.cqrs.timer_events import TimerCancelled, TimerScheduled, timer_stream
@@ -107,6 +107,8 @@ class Scheduling:
 
     async def pending(self, limit: int) -> list[Scheduled]:
         """The timers that are pending, the next one first. See `Application.scheduled`."""
+        if limit < 0:
+            raise ValueError(f"a number of timers is 0 or more, not {limit}")
         found: list[Scheduled] = []
         for id_ in await self._timers.within(None).call(Timers.pending, limit):
             recorded = await scheduled_in(self._surroundings, id_)
@@ -123,6 +125,4 @@ class Scheduling:
             return microseconds(at)
         if at is not None or after is None:
             raise ValueError("a command is scheduled either `at` a moment or `after` a number of seconds")
-        if not 0 <= after < math.inf:
-            raise ValueError(f"a command is scheduled after a number of seconds from 0, not {after!r}")
-        return self._surroundings.now() + round(after * 1_000_000)
+        return self._surroundings.now() + microseconds_of(after, "a command is scheduled")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final, Self
 
+from headwater.cqrs.query import Query
 from headwater.cqrs.sql_address import ViewAddress
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_following import SqlFollowing
-from headwater.cqrs.sql_projection import SQLProjection
+from headwater.cqrs.sql_rows import Rows
 from headwater.cqrs.sql_view import SqlView
 from headwater.store.model import StoredEvent
 from headwater.store.store import EventStore
@@ -28,13 +31,15 @@ class SqlBuild:
         following: see above.
     """
 
-    def __init__(self, view: SqlView, projection: SQLProjection, following: SqlFollowing) -> None:
+    def __init__(self, view: SqlView, projection: SQLDefinition, following: SqlFollowing) -> None:
         self.view: Final = view
         self.projection: Final = projection
         self.following: Final = following
+        self._reading = 0
+        self._read: Final = asyncio.Event()
 
     @classmethod
-    async def begin(cls, kind: type[SQLProjection], store: EventStore, address: ViewAddress) -> Self:
+    async def begin(cls, kind: type[SQLDefinition], store: EventStore, address: ViewAddress) -> Self:
         """Begin. What there is of this version is removed: another build has left it behind, or it is out of use.
 
         Raises:
@@ -63,6 +68,21 @@ class SqlBuild:
         await following.begin()
         return cls(view, projection, following)
 
+    async def read(self, query: Query[object]) -> object:
+        """The answer to a query, read from the tables as they stand now.
+
+        Raises:
+            ViewUnavailable: the database is at fault.
+            Exception: whatever the projection's method raised.
+        """
+        answer_from = self.projection.answer_from
+        self._reading += 1
+        try:
+            return await self.view.database.read(lambda connection: answer_from(query, Rows(connection)))
+        finally:
+            self._reading -= 1
+            self._read.set()
+
     @property
     def position(self) -> Position:
         """Up to where it has followed the log."""
@@ -81,7 +101,7 @@ class SqlBuild:
             if self.following.failure is not None:
                 raise self.following.failure
 
-    async def finish(self) -> SQLProjection:
+    async def finish(self) -> SQLDefinition:
         """The projection."""
         return self.projection
 
@@ -93,5 +113,8 @@ class SqlBuild:
             await self.close()
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, when what is being read there was read."""
+        while self._reading:
+            self._read.clear()
+            await self._read.wait()
         await self.view.database.close()

@@ -23,8 +23,8 @@ from sqlalchemy import (
     update,
 )
 
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_private import create_tables
-from headwater.cqrs.sql_projection import SQLProjection
 from headwater.cqrs.sql_tables import check_definition, define, encode_definition, fingerprint
 from headwater.errors import ViewPartitionsChanged, ViewTablesChanged, ViewTablesTaken
 
@@ -75,7 +75,7 @@ class Checkpoints:
         kind: the view's class.
     """
 
-    def __init__(self, kind: type[SQLProjection]) -> None:
+    def __init__(self, kind: type[SQLDefinition]) -> None:
         self._kind: Final = kind
         self._view: Final = kind.view
 

@@ -10,8 +10,8 @@ from typing import Final
 from headwater.cqrs.sql_batch import Failure
 from headwater.cqrs.sql_checkpoints import CheckpointMoved, Checkpoints
 from headwater.cqrs.sql_database import ViewDatabase
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_partitions import Partitioning
-from headwater.cqrs.sql_projection import SQLProjection
 from headwater.cqrs.sql_writing import BatchWriter, Written
 from headwater.errors import ViewFailed, ViewOfOtherLog, ViewTablesChanged
 from headwater.store.model import Recorded, StoredEvent
@@ -34,7 +34,7 @@ class SqlFollowing:
         changes: counts up whenever rows may have changed.
     """
 
-    def __init__(self, store: EventStore, projection: SQLProjection, database: ViewDatabase) -> None:
+    def __init__(self, store: EventStore, projection: SQLDefinition, database: ViewDatabase) -> None:
         self._store: Final = store
         self._projection: Final = projection
         self._database: Final = database

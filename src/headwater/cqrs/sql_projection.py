@@ -1,35 +1,29 @@
-"""Projections whose rows lie in a database. Pure: what follows the log is in `sql_view_process`."""
+"""Projections whose rows lie in a database: what applications subclass."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar, Final, TypeVar, cast
+from collections.abc import Iterator
+from typing import Final
 
 from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql, sqlite
 
-from headwater.cqrs.projection import Projection
-from headwater.cqrs.query import Query
-from headwater.cqrs.sql_batch import Statement
-from headwater.cqrs.sql_private import PrivateTables
-from headwater.cqrs.sql_rows import Rows
+from headwater.cqrs.sql_build import SqlBuild
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_tables import ViewTable, make_tables
+from headwater.cqrs.sql_view import SqlView
 from headwater.cqrs.view_build import ViewBuild
 from headwater.cqrs.view_places import ViewPlaces
 from headwater.errors import DefinitionError
 from headwater.sourcing.signatures import takes
-from headwater.store.model import Recorded
 from headwater.store.store import EventStore
 from headwater.types import Position
-
-Answer = TypeVar("Answer")
 
 MAX_PARTITIONS: Final = 64
 MAX_BATCH: Final = 100_000
 _ANSWER_TAKES: Final = 2
 
 
-class SQLProjection(Projection):
+class SQLProjection(SQLDefinition):
     """A view whose rows lie in tables of a database, SQLite or PostgreSQL, and are still there after a restart.
 
         class Balances(SQLProjection, version=1):
@@ -81,13 +75,6 @@ class SQLProjection(Projection):
         dialect: `sqlite` or `postgresql`.
     """
 
-    in_database: ClassVar[bool] = True
-    tables: ClassVar[Mapping[str, Table]] = {}
-    partitions: ClassVar[int] = 1
-    batch: ClassVar[int] = 1_000
-    dialect: str = "sqlite"
-    _private: PrivateTables | None = None
-
     def __init_subclass__(
         cls,
         *,
@@ -122,87 +109,16 @@ class SQLProjection(Projection):
     @classmethod
     async def begin_build(cls, store: EventStore, places: ViewPlaces) -> ViewBuild:
         """Begin a build in tables of this version, which must not be the one that serves. See `Buildable`."""
-        from headwater.cqrs.sql_build import SqlBuild  # what follows the log knows projections, not the other way
-
         return await SqlBuild.begin(cls, store, places.address(cls))
 
     @classmethod
     async def stored_position(cls, places: ViewPlaces) -> Position:
         """Up to where the tables follow the log. See `StoresPosition`."""
-        from headwater.cqrs.sql_view import SqlView  # see above
-
         address = places.address(cls)
         if address.postgres is None and (address.path is None or not address.path.exists()):
             return Position(0)
         async with await SqlView.open(cls, address) as view:
             return await view.position() or Position(0)
-
-    def insert(self, table: Table) -> sqlite.Insert:
-        """An INSERT that may have `on_conflict_do_update` and `on_conflict_do_nothing`, for the database at hand."""
-        if self.dialect == "postgresql":
-            return cast("sqlite.Insert", postgresql.insert(table))  # the two have these methods in common
-        return sqlite.insert(table)
-
-    def partition_key(self, recorded: Recorded) -> str:
-        """What decides to which partition an event belongs; by default the name of its stream.
-
-        Events with one key are followed in the order of the log; those of different partitions in any order. So events
-        that change the same rows need the same key, unless their order doesn't matter. Raise the version when this
-        changes.
-        """
-        return recorded.stream
-
-    def statements(self, recorded: Recorded) -> Iterable[Statement]:
-        """What an event does to the tables. Nothing, if there is no method for it.
-
-        Raises:
-            Exception: whatever the method raises.
-        """
-        event = recorded.event
-        found = self._followers.get(type(event))
-        if found is None:
-            return ()
-        function, wants_recorded = found
-        given = function(self, event, recorded) if wants_recorded else function(self, event)
-        if given is None:
-            return ()
-        if not isinstance(given, Iterable):
-            raise TypeError(f"{function.__qualname__} must yield statements, not return {given!r}")
-        return cast("Iterable[Statement]", given)
-
-    def answer_from(self, query: Query[Answer], rows: Rows) -> Answer:
-        """The view's answer, read from its tables.
-
-        Raises:
-            DefinitionError: it has no method for this query.
-        """
-        function = self._answers.get(type(query))
-        if function is None:
-            raise DefinitionError(f"{type(self).__qualname__} has no answer for {type(query).__qualname__}")
-        return cast("Answer", function(self, query, rows))
-
-    # --- by itself -------------------------------------------------------------------------------------------
-
-    def follow(self, recorded: Recorded) -> None:
-        """Let the private tables follow one event: all of its statements, or none.
-
-        Raises:
-            Exception: whatever the method or the database raises.
-        """
-        self._own().execute(self.statements(recorded))
-
-    def ask(self, query: Query[Answer]) -> Answer:
-        """The answer from the private tables.
-
-        Raises:
-            DefinitionError: it has no method for this query.
-        """
-        return self._own().read(lambda rows: self.answer_from(query, rows))
-
-    def _own(self) -> PrivateTables:
-        if self._private is None:
-            self._private = PrivateTables(self.tables)
-        return self._private
 
 
 def _tables_of(cls: type[SQLProjection], version: int) -> dict[str, Table]:

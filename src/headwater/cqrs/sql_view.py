@@ -8,8 +8,8 @@ from typing import Final, Self
 from headwater.cqrs.sql_address import ViewAddress
 from headwater.cqrs.sql_checkpoints import Checkpoints
 from headwater.cqrs.sql_database import ViewDatabase
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_opening import open_view_database
-from headwater.cqrs.sql_projection import SQLProjection
 from headwater.types import Position
 
 
@@ -24,13 +24,13 @@ class SqlView:
         database: where it is; closed with this.
     """
 
-    def __init__(self, kind: type[SQLProjection], database: ViewDatabase) -> None:
+    def __init__(self, kind: type[SQLDefinition], database: ViewDatabase) -> None:
         self.kind: Final = kind
         self.database: Final = database
         self._checkpoints: Final = Checkpoints(kind)
 
     @classmethod
-    async def open(cls, kind: type[SQLProjection], address: ViewAddress) -> Self:
+    async def open(cls, kind: type[SQLDefinition], address: ViewAddress) -> Self:
         """Open its database.
 
         Raises:

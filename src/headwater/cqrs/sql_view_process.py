@@ -19,13 +19,12 @@ from headwater.cqrs.sql_build import SqlBuild
 from headwater.cqrs.sql_following import SqlFollowing
 from headwater.cqrs.sql_live_reading import LiveReading
 from headwater.cqrs.sql_projection import SQLProjection
-from headwater.cqrs.sql_rows import Rows
 from headwater.cqrs.sql_view import SqlView
 from headwater.cqrs.view_build import ViewBuild
 from headwater.cqrs.view_places import ViewPlaces
 from headwater.cqrs.view_process import PAGE, ViewProcess
 from headwater.cqrs.view_status import ViewStatus
-from headwater.cqrs.view_waiters import ViewWaiters
+from headwater.cqrs.waiting import Waiting
 from headwater.errors import ApplicationError, InternalError, StoreError, ViewUnavailable
 from headwater.runtime.backoff import Backoff
 from headwater.runtime.down import Exited
@@ -68,7 +67,7 @@ class SQLViewProcess(ViewProcess):
         self._served = served
         self._clock = self.pid.process.node.clock
         self._chance = self.pid.process.node.rng
-        self._waiters = ViewWaiters(served.name)
+        self._waiters = Waiting(f"view {served.name!r}")
         self._reads: set[asyncio.Task[None]] = set()
         self._live = LiveQueries()
         self._live_reading = LiveReading(self._read)
@@ -77,12 +76,13 @@ class SQLViewProcess(ViewProcess):
         self._trouble: str | None = None
         self._moved_at: int | None = None
         view = await SqlView.open(kind, places.address(kind))
+        unwatch = store.watch(self._bell.set)
         try:
             self._serve_from(await SqlBuild.prepare(view, store))
-            unwatch = store.watch(self._bell.set)
             await self._begin(wait=catch_up)
             self._task = await Task.run(self._keep_following, unwatch)
         except BaseException:
+            unwatch()
             await view.database.close()
             raise
 
@@ -134,8 +134,7 @@ class SQLViewProcess(ViewProcess):
             deferred.fail(error)
 
     async def _read(self, query: Query[object]) -> object:
-        answer_from = self._rows_of.answer_from
-        return await self._build.view.database.read(lambda connection: answer_from(query, Rows(connection)))
+        return await self._build.read(query)
 
     def reached(self, position: int) -> Deferred[Position]:
         """Answered as soon as all partitions have followed the log up to `position`."""
@@ -145,7 +144,7 @@ class SQLViewProcess(ViewProcess):
         elif self._following.position >= position:
             deferred.reply(self._following.position)
         else:
-            self._waiters.add(position, deferred)
+            self._waiters.add(position, Position(position), deferred)
         return deferred
 
     def status(self, head: int) -> ViewStatus:
@@ -236,9 +235,7 @@ class SQLViewProcess(ViewProcess):
                 _log.warning("view %r is replaced where it stands: %s", self._rows_of.view, error)
 
     async def _let_go(self, old: SqlBuild) -> None:
-        """Close the connections to the tables that served, when what is being read there was read."""
-        if self._reads:
-            await asyncio.wait(tuple(self._reads))
+        """Close the connections to the tables that served."""
         try:
             await old.close()
         except ViewUnavailable as error:

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from headwater.cqrs.sql_batch import Batch, Failure, Statements, collect, whole
 from headwater.cqrs.sql_checkpoints import Checkpoint, CheckpointMoved, Checkpoints
 from headwater.cqrs.sql_database import ViewDatabase
+from headwater.cqrs.sql_definition import SQLDefinition
 from headwater.cqrs.sql_failure import is_unavailable
 from headwater.cqrs.sql_private import execute_runs
-from headwater.cqrs.sql_projection import SQLProjection
 from headwater.errors import ViewUnavailable
 
 
@@ -37,7 +37,7 @@ class BatchWriter:
         database: where.
     """
 
-    def __init__(self, projection: SQLProjection, checkpoints: Checkpoints, database: ViewDatabase) -> None:
+    def __init__(self, projection: SQLDefinition, checkpoints: Checkpoints, database: ViewDatabase) -> None:
         self._projection: Final = projection
         self._checkpoints: Final = checkpoints
         self._database: Final = database

@@ -153,10 +153,10 @@ class StoredViews:
         build = await begin_build(kind, self._store, self._clock, self._places)
         try:
             await self._catch_up(build, tell)
+            projection = await build.finish()
         except BaseException:
             await build.discard()
             raise
-        projection = await build.finish()
         await build.close()
         if isinstance(projection, TableProjection) and projection.snapshot_every is not None and build.position:
             snapshots = ViewSnapshots(self._store, type(projection), self._clock)

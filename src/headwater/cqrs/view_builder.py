@@ -58,9 +58,9 @@ class ViewBuilder(GenServer):
         self._now = self.pid.process.node.clock.monotonic
         self._waiting: Deferred[Position] | None = None
         self._handed_over = False
+        self._head = await store.head()  # before there is something that `terminate` would have to discard
         self._build: ViewBuild = await begin_build(kind, store, self.pid.process.node.clock, places)
         self._speed = BuildingSpeed(kind.view, self._now(), self._build.position)
-        self._head = await store.head()
 
     def built(self) -> Deferred[Position]:
         """Answered when the build serves, with the position at which it took over.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import logging
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
@@ -18,6 +17,7 @@ from headwater.cqrs.served_view import ServedView
 from headwater.cqrs.snapshot_keeper import SnapshotKeeper
 from headwater.cqrs.view_build import LOOK, TURN, ViewBuild, view_failed
 from headwater.cqrs.view_status import ViewStatus
+from headwater.cqrs.waiting import Waiting
 from headwater.errors import ApplicationError, ViewFailed
 from headwater.runtime.exits import Reason
 from headwater.runtime.process import current
@@ -28,9 +28,6 @@ from headwater.types import Position
 
 PAGE: Final = 1_000
 """How many events a view follows at most before it looks for queries. It does after 20 ms in any case."""
-
-MAX_WAITING: Final = 100_000
-"""How many callers may wait for a view to reach a position. Those beyond are answered `ApplicationError`."""
 
 _log: Final = logging.getLogger("headwater.cqrs")
 
@@ -72,7 +69,7 @@ class ViewProcess(FollowerProcess):
         self._broadcast = broadcast
         self._clock = self.pid.process.node.clock
         self._failure: ViewFailed | None = None
-        self._waiting: list[tuple[int, int, Deferred[Position]]] = []
+        self._waiting = Waiting(f"view {served.projection.view!r}")
         self._live = LiveQueries()
         self._moved_at: int | None = None
         self._woken = False
@@ -81,11 +78,19 @@ class ViewProcess(FollowerProcess):
         projection, position = (served.projection(), Position(0)) if found is None else found
         self._serve(projection, position)
         self._unwatch: Callable[[], None] = store.watch(self._wake)
-        self._catch_up = CatchUp(self._projection.view, position, await store.head(), self._clock)
-        self._look_whether_caught_up()
-        while catch_up and not self._catch_up.done and await self._follow_page():
-            pass
+        try:
+            await self._begin(wait=catch_up)
+        except BaseException:
+            self._unwatch()  # `terminate` isn't run
+            raise
         self._wake()
+
+    async def _begin(self, *, wait: bool) -> None:
+        head = await self._store.head()
+        self._catch_up = CatchUp(self._projection.view, self._position, head, self._clock)
+        self._look_whether_caught_up()
+        while wait and not self._catch_up.done and await self._follow_page():
+            pass
 
     def follow(self) -> None:
         """Follow the next page of the log, and come back for the one after it."""
@@ -97,8 +102,10 @@ class ViewProcess(FollowerProcess):
             self.then(ViewProcess.catch_up)
             return
         token = current.set(self.pid.process)  # a task that a projection begins comes from here
-        self._apply(page)
-        current.reset(token)
+        try:
+            self._apply(page)
+        finally:
+            current.reset(token)
         if page and (len(page) == PAGE or page[-1].position > self._position):  # what comes behind a shorter one, wakes
             self._wake()
 
@@ -132,20 +139,9 @@ class ViewProcess(FollowerProcess):
             deferred.fail(self._failure)
         elif self._position >= position:
             deferred.reply(Position(self._position))
-        elif len(self._waiting) >= MAX_WAITING and not self._forget_abandoned():
-            deferred.fail(ApplicationError(f"{MAX_WAITING:,} callers wait for view {self._projection.view!r} already"))
         else:
-            heapq.heappush(self._waiting, (position, id(deferred), deferred))
+            self._waiting.add(position, Position(position), deferred)
         return deferred
-
-    def _forget_abandoned(self) -> bool:
-        """Make room where callers have given up. False if there is none."""
-        for _, _, deferred in self._waiting:
-            if deferred.abandoned:
-                deferred.reply(Position(self._position))  # nobody hears it; it is released
-        self._waiting = [entry for entry in self._waiting if not entry[2].resolved]
-        heapq.heapify(self._waiting)
-        return len(self._waiting) < MAX_WAITING
 
     def status(self, head: int) -> ViewStatus:
         """How far the view has come, given the log's head."""
@@ -236,7 +232,7 @@ class ViewProcess(FollowerProcess):
         self._keeper, self._failure, self._catch_up.done = keeper, None, True
         self._serve(projection, build.position)
         projection.go_live(self._broadcast)
-        self._answer_waiting()
+        self._waiting.answer(Position(self._position))
         self._live.look(projection.ask)
         await self._take_snapshot()
         self._wake()
@@ -290,7 +286,7 @@ class ViewProcess(FollowerProcess):
     def _moved(self, last: StoredEvent, *, touched: bool) -> None:
         self._moved_at = self._clock.wall()
         self._look_whether_caught_up()
-        self._answer_waiting()
+        self._waiting.answer(Position(self._position))
         if touched:
             self._live.look(self._projection.ask)
         self._keeper.followed(self._projection, last)
@@ -299,11 +295,5 @@ class ViewProcess(FollowerProcess):
         view = self._projection.view
         _log.exception("view %r stopped at position %d (%s)", view, stored.position, stored.type)
         self._failure = view_failed(view, stored, error)
-        for _, _, deferred in self._waiting:
-            deferred.fail(self._failure)
-        self._waiting.clear()
+        self._waiting.fail(self._failure)
         self._live.fail(self._failure)
-
-    def _answer_waiting(self) -> None:
-        while self._waiting and self._waiting[0][0] <= self._position:
-            heapq.heappop(self._waiting)[2].reply(Position(self._position))

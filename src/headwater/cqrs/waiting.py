@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from itertools import count
 from typing import Final
 
 from headwater.errors import ApplicationError
@@ -21,8 +22,9 @@ class Waiting:
     """
 
     def __init__(self, what: str) -> None:
-        self._what = what
+        self._what: Final = what
         self._heap: list[tuple[int, int, Position, Deferred[Position]]] = []
+        self._numbers: Final = count()
 
     def __bool__(self) -> bool:
         return bool(self._heap)
@@ -32,7 +34,7 @@ class Waiting:
         if len(self._heap) >= MAX_WAITING and not self._forget_abandoned():
             deferred.fail(ApplicationError(f"{MAX_WAITING:,} callers wait for {self._what} already"))
         else:
-            heapq.heappush(self._heap, (place, id(deferred), position, deferred))
+            heapq.heappush(self._heap, (place, next(self._numbers), position, deferred))
 
     def reached(self, place: int) -> None:
         """Answer those who have waited for it."""
@@ -40,11 +42,16 @@ class Waiting:
             _, _, position, deferred = heapq.heappop(self._heap)
             deferred.reply(position)
 
+    def answer(self, position: Position) -> None:
+        """The same where places are positions: they are told how far it has come."""
+        while self._heap and self._heap[0][0] <= position:
+            heapq.heappop(self._heap)[3].reply(position)
+
     def fail(self, error: Exception) -> None:
         """Answer all of them with an error."""
-        for _, _, _, deferred in self._heap:
+        waiting, self._heap = self._heap, []
+        for _, _, _, deferred in waiting:
             deferred.fail(error)
-        self._heap.clear()
 
     def _forget_abandoned(self) -> bool:
         """Make room where callers have given up. False if there is none."""

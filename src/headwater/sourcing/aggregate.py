@@ -11,10 +11,10 @@ from headwater.sourcing.deciding import Deciding
 from headwater.sourcing.lifespan import Lifespan
 from headwater.sourcing.messages import Command
 from headwater.sourcing.naming import kebab
-from headwater.sourcing.state_codec import StateCodec
+from headwater.sourcing.stored_state import StoredState
 
 
-class Aggregate(Deciding):
+class Aggregate(StoredState, Deciding):
     """A consistency boundary: one stream of events, decided one command at a time.
 
         class Account(Aggregate, identity="account"):
@@ -56,7 +56,7 @@ class Aggregate(Deciding):
     lifespan: ClassVar[Lifespan] = Lifespan()
     snapshot_every: ClassVar[int | None] = None
     code_version: ClassVar[int] = 1
-    _codec: ClassVar[StateCodec | None]
+    _unstored: ClassVar[frozenset[str]] = frozenset({"id"})
 
     def __init__(self, id: str) -> None:  # noqa: A002 - the field's term
         self.id = id
@@ -82,7 +82,6 @@ class Aggregate(Deciding):
         cls.category = category or kebab(cls.__name__)
         cls.lifespan = lifespan or cls.lifespan
         cls.snapshot_every = snapshot_every
-        cls._codec = None
         cls.code_version = version
         if version < 1 or (snapshot_every is not None and snapshot_every < 1):
             raise DefinitionError(f"{cls.__qualname__}: version and snapshot_every start at 1")
@@ -131,31 +130,6 @@ class Aggregate(Deciding):
         """Changes with the events, and with their schema versions: then the past is read otherwise."""
         names = repr(sorted(tuple(event.type_name) for event in cls.events()))
         return hashlib.sha256(names.encode()).hexdigest()[:12]
-
-    def dump_state(self) -> bytes:
-        """The state as bytes, for a snapshot: the attributes, encoded by their annotations as MessagePack.
-
-        Override it together with `load_state` where that doesn't fit.
-
-        Raises:
-            DefinitionError: an attribute has no annotation, or can't be encoded.
-        """
-        return self._state_codec().dump(vars(self))
-
-    def load_state(self, data: bytes) -> None:
-        """Take over the state that `dump_state` has given. Called on a new object.
-
-        Raises:
-            Exception: the bytes don't fit. The snapshot is ignored then.
-        """
-        for name, value in self._state_codec().load(data).items():
-            setattr(self, name, value)
-
-    @classmethod
-    def _state_codec(cls) -> StateCodec:
-        if cls._codec is None:
-            cls._codec = StateCodec(cls, frozenset({"id"}))
-        return cls._codec
 
     def describe(self) -> Mapping[str, object]:
         """What people are shown when they ask for its state; its attributes, unless a subclass knows better."""

@@ -2,14 +2,13 @@
 
 import asyncio
 import random
-import time
 
 import pytest
 
 from headwater import EventStore
 from headwater.store.verification import verify
 from tests.postgres_server import SHARED, wipe
-from tests.store.driving import Child, Deposited, check_log
+from tests.store.driving import Deposited, appended_until_killed, check_log
 from tests.store.driving import codec as childs_codec
 
 from .driving import Database
@@ -35,16 +34,7 @@ def _kill_again_and_again(server: str, clients: int, kills: int) -> None:
     asyncio.run(wipe(server, SHARED))
     acknowledged: dict[int, tuple[str, int]] = {}
     for _ in range(kills):
-        with Child("append", database.url, str(clients)) as child:
-            assert child.line() == "open"
-            lines = [child.line() for _ in range(rng.randrange(1, 150))]
-            deadline = time.perf_counter() + rng.random() * 0.005
-            while time.perf_counter() < deadline:  # a random moment of a transaction
-                pass
-            lines += child.kill()
-        for line in lines:
-            stream, version, position = line.split()
-            acknowledged[int(position)] = (stream, int(version))
+        acknowledged |= appended_until_killed(database.url, clients, rng)
         asyncio.run(_check(database, acknowledged))
     assert len(acknowledged) > kills
 
