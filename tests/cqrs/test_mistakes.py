@@ -109,9 +109,7 @@ def test_a_command_that_names_nobody_is_refused() -> None:
 
 
 def test_an_event_that_the_application_does_not_know_is_refused() -> None:
-    message = (
-        r"PayAbroad failed: UnknownType: .*Foreign is not registered.*among the application's `events`. Known: Paid"
-    )
+    message = r"PayAbroad failed: UnknownType: .*Foreign is not registered.*known: Paid v1; .* is named in `events`"
     refused(CommandFailed, message, lambda bank: bank.dispatch(PayAbroad("a")))
 
 

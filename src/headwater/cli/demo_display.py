@@ -74,8 +74,8 @@ class Display:
         top = await application.query(TopOf(INSTRUMENT), timeout=None)
         latency = figures.latency(commands)
         self._console.print(
-            f"{commands / seconds:>6,.0f} commands/s {figures.events:>7,} events  "
-            f"p50/p99 {latency.median:.0f}/{latency.p99:.0f} ms  {describe_top(top)}",
+            f"{commands / seconds:>6,.0f} commands/s {figures.events:>7,} events "
+            f"p50/p99 {latency.median:.0f}/{latency.p99:.0f} ms {describe_top(top)}",
             highlight=False,
             soft_wrap=True,
         )
