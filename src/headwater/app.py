@@ -327,8 +327,7 @@ class Application:
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
-        if id is not None and not isinstance(id, UUID):
-            raise TypeError(f"a command's id is a UUID, not {id!r}")
+        _check_id(id)
         keep_state = False
         if returning is None:
             pass  # most commands
@@ -398,10 +397,12 @@ class Application:
             UnknownCommand, InvalidCommand: it could never be dispatched. Nothing was scheduled.
             TimerIdTaken: the id was used for something else. Nothing was scheduled.
             ValueError: not one of `at` and `after` is given, or it isn't possible.
+            TypeError: `id` is no UUID.
             CodecError: the command or the metadata doesn't fit into JSON.
             StoreError: it could not be stored.
             ApplicationError: the application is not running.
         """
+        _check_id(id)
         if self._commands.model(command) is None:
             self._commands.route(command)
         return await self._later().schedule(
@@ -771,6 +772,11 @@ class Application:
         if self._dispatcher is None:
             raise ApplicationError(f"application {self.name!r} is not running; use it in `async with`")
         return self._dispatcher
+
+
+def _check_id(id: object) -> None:  # noqa: A002 - the field's term
+    if id is not None and not isinstance(id, UUID):
+        raise TypeError(f"a command's id is a UUID, not {id!r}")
 
 
 def _registry(

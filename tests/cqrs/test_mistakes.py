@@ -125,6 +125,7 @@ def test_only_a_view_or_a_handler_can_be_waited_for(view: object) -> None:
 def test_the_id_of_a_command_is_a_uuid() -> None:
     wrong: Any = "7"
     refused(TypeError, "a command's id is a UUID, not '7'", lambda bank: bank.dispatch(Pay("a"), id=wrong))
+    refused(TypeError, "a command's id is a UUID, not '7'", lambda bank: bank.schedule(Pay("a"), after=1.0, id=wrong))
 
 
 # --- at the definition -------------------------------------------------------------------------------------------
