@@ -85,8 +85,8 @@ class TypeRegistry:
         name = self._name_by_class.get(registered)
         if name is None:
             raise UnknownType(
-                f"{registered.__module__}.{registered.__qualname__} is not registered, so it has no name in the log; "
-                f"name it among the application's `events`. Known: {one_of(self._own_names())}",
+                f"{registered.__module__}.{registered.__qualname__} is not registered; "
+                f"known: {one_of(self._own_names())}",
                 name=registered.__qualname__,
             )
         return name

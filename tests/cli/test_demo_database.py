@@ -77,8 +77,7 @@ def test_the_store_of_another_application_is_left_alone(
     before = path.read_bytes()
     arguments = ["--database", path] if named else []
     complaint = fail("demo", "exchange", "--input", recording, *arguments, *["--resume"] * resume, cwd=tmp_path)
-    notes = "" if not resume else f"Reading {recording} …\n"
-    assert complaint.startswith(f"{notes}headwater: {path} holds the events of another application, not of the demo")
+    assert complaint.startswith(f"headwater: {path} holds the events of another application, not of the demo")
     assert path.read_bytes() == before
     assert len(log(path)) == 1
 

@@ -35,7 +35,7 @@ def test_the_report_fits_a_terminal_and_its_next_steps_work(tmp_path: Path, smal
     report, _, steps = done.stdout.partition("\nLook into it\n")
     assert max(map(len, report.splitlines())) <= 80
     *commands, tail = [line.split()[1:] for line in steps.splitlines()]
-    assert [words[0] for words in [*commands, tail]] == ["streams", "events", "state", "tail"]
+    assert [words[0] for words in [*commands, tail]] == ["streams", "events", "state", "handlers", "tail"]
     for words in commands:
         found = headwater(*words, cwd=tmp_path)
         assert (found.returncode, found.stderr) == (0, "")

@@ -96,7 +96,7 @@ def test_a_terminal_gets_a_line_for_each_field(tmp_path: Path, small_demo: Demo)
     lines = [line.strip().split(maxsplit=1) for line in shown.splitlines()]
     assert code == 0
     assert lines[0] == ["field", "value"]
-    assert [line[0] for line in lines[1:7]] == ["type", "id", "version", "position", "instrument", "resting_orders"]
+    assert [line[0] for line in lines[1:7]] == ["type", "id", "version", "position", "instrument", "trading"]
     assert max(map(len, shown.splitlines())) <= 80
 
 

@@ -109,9 +109,7 @@ def test_a_command_that_names_nobody_is_refused() -> None:
 
 
 def test_an_event_that_the_application_does_not_know_is_refused() -> None:
-    message = (
-        r"PayAbroad failed: UnknownType: .*Foreign is not registered.*among the application's `events`. Known: Paid"
-    )
+    message = r"PayAbroad failed: UnknownType: .*Foreign is not registered.*known: Paid v1; .* is named in `events`"
     refused(CommandFailed, message, lambda bank: bank.dispatch(PayAbroad("a")))
 
 
@@ -127,6 +125,7 @@ def test_only_a_view_or_a_handler_can_be_waited_for(view: object) -> None:
 def test_the_id_of_a_command_is_a_uuid() -> None:
     wrong: Any = "7"
     refused(TypeError, "a command's id is a UUID, not '7'", lambda bank: bank.dispatch(Pay("a"), id=wrong))
+    refused(TypeError, "a command's id is a UUID, not '7'", lambda bank: bank.schedule(Pay("a"), after=1.0, id=wrong))
 
 
 # --- at the definition -------------------------------------------------------------------------------------------

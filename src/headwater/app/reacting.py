@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from headwater.app.base import ApplicationBase
+from headwater.cqrs.dispatch_options import check_id
 from headwater.cqrs.manager_status import InstanceStatus, ManagerStatus
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.scheduling import Scheduled
@@ -49,10 +50,12 @@ class ReactingApplication(ApplicationBase):
             UnknownCommand, InvalidCommand: it could never be dispatched. Nothing was scheduled.
             TimerIdTaken: the id was used for something else. Nothing was scheduled.
             ValueError: not one of `at` and `after` is given, or it isn't possible.
+            TypeError: `id` is no UUID.
             CodecError: the command or the metadata doesn't fit into JSON.
             StoreError: it could not be stored.
             ApplicationError: the application is not running.
         """
+        check_id(id)
         if self._commands.model(command) is None:
             self._commands.route(command)
         return await self._later().schedule(

@@ -10,7 +10,7 @@ from headwater.app.base import DISPATCH_TIMEOUT, ApplicationBase
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.decision import MAX_ATTEMPTS
 from headwater.cqrs.dispatch import Terms
-from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_part, returned
+from headwater.cqrs.dispatch_options import DispatchOptions, Returning, check_id, check_part, returned
 from headwater.cqrs.envelope import Envelope, Outcome
 from headwater.cqrs.follower import Follower
 from headwater.sourcing.aggregate import Aggregate
@@ -118,8 +118,7 @@ class WritingApplication(ApplicationBase):
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
-        if id is not None and not isinstance(id, UUID):
-            raise TypeError(f"a command's id is a UUID, not {id!r}")
+        check_id(id)
         keep_state = False
         if returning is None:
             pass  # most commands

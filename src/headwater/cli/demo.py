@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from headwater.app import Application
-from headwater.cli.demo_database import check_room, make_room
+from headwater.cli.demo_database import check_demo, check_room, make_room
 from headwater.cli.demo_display import Display, print_report
 from headwater.cli.loop import run_fast
 from headwater.cli.output import complain, note, program
@@ -66,8 +66,7 @@ def exchange(
     if on_error not in ("stop", "skip"):
         raise typer.BadParameter(f"--on-error is stop or skip, not {on_error}")
     path, replace = database or Path(DEMO_FILE), database is None
-    if not resume:
-        asyncio.run(check_room(path, replace=replace))  # before a long reading
+    asyncio.run(check_demo(path) if resume else check_room(path, replace=replace))  # before a long reading
     source = find_source(input, "stop" if on_error == "stop" else "skip", SkippedRows().add, tell=note)
     if not resume:
         asyncio.run(make_room(path, replace=replace))

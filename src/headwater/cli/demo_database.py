@@ -30,12 +30,23 @@ async def check_room(path: Path, *, replace: bool) -> None:
     """
     if _is_free(path):
         return
-    async with await EventStore.open(_url(path), Codec(), read_only=True) as store:
-        await begun_with(store)
+    await check_demo(path)
     async with await EventStore.open(_url(path), Codec(), create=False):
         pass  # nobody else writes
     if not replace:
         raise FileInTheWay(f"{path} exists already: go on with it (--resume), or name another file (--database)")
+
+
+async def check_demo(path: Path) -> None:
+    """Make sure that a run can be gone on with in this file, if it is there. Changes nothing.
+
+    Raises:
+        NotADemo: an event store is there that no demo has written.
+        NotAStore, NewerSchema: the file is something else.
+    """
+    if not _is_free(path):
+        async with await EventStore.open(_url(path), Codec(), read_only=True) as store:
+            await begun_with(store)
 
 
 async def make_room(path: Path, *, replace: bool) -> None:

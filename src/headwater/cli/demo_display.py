@@ -110,6 +110,7 @@ def _print_next_steps(console: Console, path: Path, version: int) -> None:
         f"{program()} streams {path}",
         f"{program()} events {path} --limit 5",
         f"{program()} state Market {INSTRUMENT} {application}{elsewhere} --at version:{version}",
+        f"{program()} handlers status {application}{elsewhere}",
         f"{program()} tail {path}",
     ):
         console.print(f"  {command}", soft_wrap=True)

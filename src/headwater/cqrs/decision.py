@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from headwater.cqrs.committed import Committed
-from headwater.errors import CommandFailed, DuplicateEvent, WrongExpectedVersion
+from headwater.errors import CommandFailed, DuplicateEvent, UnknownType, WrongExpectedVersion
 from headwater.runtime.reply import Deferred
 from headwater.sourcing.aggregate import Aggregate
 from headwater.sourcing.lifespan import Lifespan
@@ -125,7 +125,8 @@ class Decision(msgspec.Struct, eq=False):
 
 def command_failed(command: Command, error: Exception) -> CommandFailed:
     """What the caller is told of a bug in the application's code; `error` is its cause."""
-    failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}")
+    hint = "; an event that nothing evolves or follows is named in `events`" if isinstance(error, UnknownType) else ""
+    failure = CommandFailed(f"{type(command).__qualname__} failed: {type(error).__name__}: {error}{hint}")
     failure.__cause__ = error
     return failure
 

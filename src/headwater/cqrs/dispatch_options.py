@@ -50,3 +50,13 @@ async def returned(answer: Awaitable[Committed], returning: Returning) -> object
     if isinstance(committed, CommittedState):
         return seen(committed.state)
     raise InternalError(f"the state of {committed.stream!r} was asked for, and not kept")
+
+
+def check_id(id: object) -> None:  # noqa: A002 - the field's term
+    """Look at what identifies a command.
+
+    Raises:
+        TypeError: it is no UUID.
+    """
+    if id is not None and not isinstance(id, UUID):
+        raise TypeError(f"a command's id is a UUID, not {id!r}")

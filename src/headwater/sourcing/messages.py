@@ -108,6 +108,9 @@ class Command(msgspec.Struct, metaclass=MessageType):
                 if self.amount <= 0:
                     raise InvalidCommand("the amount must be positive", field="amount")
 
+    As with any Python class, building one doesn't check the types of its fields. Where it comes from outside, let the
+    decoder do that: `msgspec.json.decode(data, type=Deposit)`. Events are checked only when they are read.
+
     What can be seen to be wrong without any state is refused by `validate`, before the aggregate is asked. What must
     never be built at all is refused by `__post_init__`, in which case the constructor raises.
     """

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from headwater import Application, Rejected
+from headwater.cqrs.timer_events import TimerScheduled
 from headwater.examples.exchange.circuit_breaker import PAUSE, CircuitBreaker
 from headwater.examples.exchange.messages import (
     Halt,
@@ -42,9 +43,7 @@ def test_trading_is_halted_upon_a_jump_and_goes_on_after_a_pause_and_a_restart(t
             assert (halt.metadata["process_manager"], halt.metadata["instance"]) == ("circuit-breaker", INSTRUMENT)
             with pytest.raises(Rejected, match="trading in btcusd is halted"):
                 await trade(exchange, 5, 110)
-            async with asyncio.timeout(5):
-                while not await exchange.scheduled():
-                    await asyncio.sleep(0)
+            await wait_for_event(exchange, TimerScheduled)
 
     async def resumed() -> None:
         async with running(venue("memory://"), store=store, clock=clock) as exchange:
@@ -66,7 +65,8 @@ def test_it_halts_once_however_often_the_price_jumps_and_is_done_when_trading_go
     breaker = given(CircuitBreaker, INSTRUMENT).when(PriceJumped(110, 100)).then(halt)
     breaker.when(PriceJumped(130, 110)).then()
     waiting = breaker.when_accepted(halt, TradingHalted(halt.reason)).then().then_timers("pause")
-    waiting.when_timer("pause").then(resume).when_accepted(resume, TradingResumed()).then_stopped()
+    waiting.when_timer("pause").then(resume).when(TradingResumed()).then().then_stopped()
+    waiting.when(TradingResumed()).then().then_stopped()
 
 
 def test_a_halt_that_somebody_else_has_ordered_is_theirs_to_end() -> None:

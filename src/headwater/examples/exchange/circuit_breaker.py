@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from headwater import Command, Committed, ProcessManager, Rejected, accepted, expires, rejected, starts
+from headwater import Command, Committed, ProcessManager, Rejected, accepted, expires, rejected, starts, stops
 from headwater.examples.exchange.market import instrument_of
-from headwater.examples.exchange.messages import Halt, PriceJumped, Resume
+from headwater.examples.exchange.messages import Halt, PriceJumped, Resume, TradingResumed
 
 PAUSE: Final = 120.0
 """For how many seconds trading is halted."""
@@ -37,10 +37,9 @@ class CircuitBreaker(ProcessManager, name="circuit-breaker"):
         """Let trading go on."""
         return Resume(self.id)
 
-    @accepted
-    def resumed(self, command: Resume, committed: Committed) -> None:
-        """That's all, until the next jump."""
-        self.stop()
+    @stops(by=instrument_of)
+    def resumed(self, event: TradingResumed) -> None:
+        """That's all until the next jump, whoever has let trading go on."""
 
     @rejected
     def overruled(self, command: Halt | Resume, rejection: Rejected) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from headwater import Application
+from headwater.examples.exchange.confirmations import Confirmations
 from headwater.examples.exchange.messages import Traded
 from headwater.examples.exchange.proofs import Proof, prove
 from headwater.examples.exchange.quantities import PRICE_DECIMALS, VOLUME_DECIMALS, format_quantity
@@ -112,17 +113,20 @@ async def _market(venue: Application) -> list[tuple[str, str]]:
     head = await venue.store.head()
     for view in venue.projections:
         await venue.wait_for(view, head, timeout=None)
+    await venue.wait_for(Confirmations, head, timeout=None)
     top = await venue.query(TopOf(INSTRUMENT))
     depth = await venue.query(DepthOf(INSTRUMENT, levels=1))
     candles = await venue.query(CandlesOf(INSTRUMENT))
     bought = await venue.query(VolumeOf(INSTRUMENT, "buy"))
     sold = await venue.query(VolumeOf(INSTRUMENT, "sell"))
+    unconfirmed = len(await venue.dead_letters(Confirmations).list())
     return [
         ("best bid", describe_quote(top.bid)),
         ("best ask", describe_quote(top.ask)),
         ("resting orders", _resting(depth)),
         ("takers bought", f"{format_quantity(bought.volume, VOLUME_DECIMALS)} in {bought.trades:,} trades"),
         ("takers sold", f"{format_quantity(sold.volume, VOLUME_DECIMALS)} in {sold.trades:,} trades"),
+        ("trades confirmed", f"{bought.trades + sold.trades - unconfirmed:,}, to both sides"),
         ("trade prices", _prices(candles)),
         ("minutes with trades", f"{len(candles):,}"),
     ]
