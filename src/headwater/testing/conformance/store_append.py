@@ -233,6 +233,7 @@ class AppendSuite(StoreSuite):
         four: list[object] = [Deposited(1), Deposited(2), Deposited(3), Deposited(4)]
         attempts: list[tuple[str, list[object], list[UUID], tuple[str, ...], UUID]] = [
             ("s", [Deposited(9)], [a], (), a),  # other content, and a part of a batch
+            ("s", [Deposited(1), Deposited(2), Deposited(9)], [a, b, c], (), c),  # other content alone
             ("s", [Deposited(1)], [a], (), a),  # a batch's beginning
             ("s", [Deposited(3)], [c], (), c),  # its end
             ("s", [Deposited(1), Deposited(3)], [a, c], (), a),  # not all of it
