@@ -8,7 +8,7 @@ import pytest
 from tests.postgres_server import own_schema, with_options
 from tests.store.trust import people
 
-from .driving import headwater, json_lines, log, succeed
+from .driving import fail, headwater, json_lines, log, succeed
 
 
 @pytest.fixture
@@ -50,3 +50,20 @@ def test_a_log_moves_from_sqlite_to_postgresql_and_back(tmp_path: Path, database
     assert (tmp_path / "back.jsonl").read_bytes() == (tmp_path / "log.jsonl").read_bytes()
     succeed("import", "back.db", "back.jsonl", cwd=tmp_path)
     assert log(tmp_path / "back.db") == log(database)
+
+
+@pytest.mark.row("ES-25", "BS-07")
+def test_what_writes_works_on_postgresql_and_shows_no_password(tmp_path: Path, database: Path, postgres: str) -> None:
+    url = with_options(postgres, schema=own_schema(tmp_path)).replace("postgres:@", "postgres:secret@")
+    succeed("export", database, "log.jsonl", "--keys", cwd=tmp_path)
+    succeed("import", url, "log.jsonl", cwd=tmp_path)
+    [done] = json_lines(succeed("append", url, "payments", "Noted", "{}", "--expected", "none", cwd=tmp_path))
+    assert (done["stream"], done["version"], done["position"]) == ("payments", 6, 1_506)
+    again = headwater("append", url, "payments", "Noted", "{}", "--expected", "5", cwd=tmp_path)
+    assert (again.returncode, again.stdout) == (3, "")
+    assert json_lines(succeed("forget", url, "p-7", "--yes", cwd=tmp_path)) == [{"subject": "p-7", "had_key": True}]
+    [migrated] = json_lines(succeed("migrate", url, cwd=tmp_path))
+    assert own_schema(tmp_path) in migrated["database"]
+    refused = fail("backup", url, "copy.db", cwd=tmp_path)
+    assert "pg_dump" in refused
+    assert "secret" not in migrated["database"] + refused

@@ -53,6 +53,16 @@ def test_the_index_holds_what_was_added_and_not_removed(shards: int, steps: list
 
 
 @pytest.mark.row("PB-11")
+def test_topics_are_spread_over_the_shards() -> None:
+    index = TopicIndex(8)
+    for number in range(4_000):
+        index.add(f"room:{number}", Entry(NOBODY))
+    sizes = [len(shard) for shard in index._shards]
+    assert sum(sizes) == 4_000
+    assert min(sizes) > 300  # 500 on the average; strings hash otherwise in each run
+
+
+@pytest.mark.row("PB-11")
 def test_topics_that_nobody_is_subscribed_to_take_no_room() -> None:
     index = TopicIndex(4)
     for number in range(100):

@@ -69,6 +69,12 @@ metadata, tags, remaining, hash FROM events WHERE position = 77
 """
 
 
+_COVERED = """
+position, streams.name, version, types.name, schema, events.id, recorded_at, causation, correlation, data, metadata,
+tags, remaining FROM events JOIN streams ON streams.id = stream JOIN types ON types.id = type
+"""
+
+
 @pytest.mark.row("BS-06")
 @pytest.mark.parametrize(
     ("sql", "position", "words"),
@@ -130,25 +136,30 @@ def test_replacing_needs_no_trigger_to_be_dropped_and_is_seen(directory: Path) -
     assert broken.position == 77
 
 
+@pytest.mark.row("BS-06")
+def test_whoever_gives_an_altered_event_its_hash_is_seen_at_the_next_one(directory: Path) -> None:
+    connection = apsw.Connection(str(directory / "events.db"))
+    connection.execute("DROP TRIGGER events_are_never_updated")
+    connection.execute("UPDATE events SET data = '{}' WHERE position = 1200")
+    [(previous,)] = connection.execute("SELECT hash FROM events WHERE position = 1199").fetchall()
+    [fields] = connection.execute(f"SELECT {_COVERED} WHERE position = 1200").fetchall()
+    forged = next_hash(previous, fields)  # type: ignore[arg-type]  # as in the table
+    connection.execute("UPDATE events SET hash = ? WHERE position = 1200", (forged,))
+    connection.close()
+    broken = _verify(directory).broken
+    assert broken is not None
+    assert broken.position == 1201
+
+
 def test_whoever_computes_everything_anew_is_seen_only_by_a_head_that_was_kept(directory: Path) -> None:
     kept = _verify(directory).head
     connection = apsw.Connection(str(directory / "events.db"))
     previous = GENESIS
-
-    def rehash(*fields: apsw.SQLiteValue) -> bytes:
-        nonlocal previous
-        previous = next_hash(previous, fields)  # type: ignore[arg-type]  # as in the table
-        return previous
-
-    connection.create_scalar_function("rehash", rehash)
     connection.execute("DROP TRIGGER events_are_never_updated")
     connection.execute("UPDATE events SET data = '{}' WHERE position = 1200")
-    rows = connection.execute(
-        "SELECT rehash(position, streams.name, version, types.name, schema, events.id, recorded_at, causation, "
-        "correlation, data, metadata, tags, remaining), position FROM events JOIN streams ON streams.id = stream "
-        "JOIN types ON types.id = type ORDER BY position"
-    ).fetchall()
-    connection.executemany("UPDATE events SET hash = ? WHERE position = ?", rows)
+    for number, *fields in connection.execute(f"SELECT position, {_COVERED} ORDER BY position").fetchall():
+        previous = next_hash(previous, tuple(fields))  # type: ignore[arg-type]  # as in the table
+        connection.execute("UPDATE events SET hash = ? WHERE position = ?", (previous, number))
     connection.execute("UPDATE chain SET hash = ?", (previous,))
     connection.close()
     assert _verify(directory).broken is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headwater import OrderedTable, Prefix
+from headwater import OrderedTable, Prefix, where
 from headwater.errors import IncomparableKey
 from tests.tables.rows import Item, Open, Order, items
 
@@ -137,3 +137,14 @@ def test_an_end_that_has_no_place_in_the_order_is_refused() -> None:
     for read in (lambda: table.range("a"), lambda: table.next("a"), lambda: table.prefix("a")):
         with pytest.raises(IncomparableKey):
             read()
+
+
+def test_a_negative_limit_is_refused() -> None:
+    table = OrderedTable(Item, "key")
+    table.insert_many(items(1, 2))
+    for reverse in (False, True):
+        with pytest.raises(ValueError, match="a limit is 0 or more, not -1"):
+            table.range(0, limit=-1, reverse=reverse)
+        with pytest.raises(ValueError, match="a limit is 0 or more, not -1"):
+            table.select(where(), limit=-1, reverse=reverse)
+    assert table.range(0, limit=0) == table.select(where(), limit=0) == []

@@ -97,7 +97,7 @@ def test_a_list_is_found_in_spite_of_what_the_annotation_says() -> None:
     assert len(table) == len(tuples) == 0
 
 
-@pytest.mark.row("BT-01")
+@pytest.mark.row("BT-01", "ET-18")
 def test_mutable_values_are_copied_when_the_table_says_so() -> None:
     table = Table(Listed, "key", copies=True)
     values: list[object] = [1, [2, {3}], {"a": bytearray(b"b")}]

@@ -300,6 +300,17 @@ def test_fields_of_a_row_change_together(kind: type[Table[Item]]) -> None:
 
 
 @pytest.mark.row("ET-11")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_field_that_a_key_is_made_of_does_not_change(kind: type[Table[Item]]) -> None:
+    table = kind(Item, key=lambda row: row.value.lower())
+    table.insert(Item(1, "A"))
+    assert table.update_element("a", {"value": "a", "count": 1}) == Item(1, "a", 1)
+    with pytest.raises(KeyChanged):
+        table.update_element("a", {"count": 2, "value": "b"})
+    assert table.rows() == [Item(1, "a", 1)]
+
+
+@pytest.mark.row("ET-11")
 def test_fields_of_tuples_change_by_number() -> None:
     table = Table(tuple[int, str, str], key=0)
     table.insert((1, "a", "b"))

@@ -20,11 +20,12 @@ def migrate(database: Annotated[str, DATABASE_ARGUMENT], json: Annotated[bool, J
     """
     path = parse_url(store_url(database)).path
     before = _version(path)
-    asyncio.run(_open(database))
+    location = asyncio.run(_open(database))
     after = _version(path)
+    name = database if path else location  # a URL may hold a password
     steps = {} if path is None else {"schema_before": before, "schema": after}
     changed = "was up to date" if before == after else f"was brought from schema version {before} to {after}"
-    print_answer({"database": database, **steps}, f"{database} {changed}.", json=json)
+    print_answer({"database": name, **steps}, f"{name} {changed}.", json=json)
 
 
 def _version(path: Path | None) -> int | None:
@@ -32,6 +33,6 @@ def _version(path: Path | None) -> int | None:
     return None if path is None else schema_version(path)
 
 
-async def _open(database: str) -> None:
-    async with await open_for_writing(database):
-        pass
+async def _open(database: str) -> str:
+    async with await open_for_writing(database) as store:
+        return store.location

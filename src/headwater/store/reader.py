@@ -65,6 +65,7 @@ class ReadingStore(StoreBase):
             StoreClosed: the store is closed, or was closed in between.
             StorageFailed: the storage could not be read.
             WrongMasterKey: the key for a personal field was wrapped with another master key.
+            ValueError: the limit is negative.
         """
         return self._typed(Selection(None, query, after, before, backwards), limit, undecodable)
 

@@ -38,6 +38,9 @@ class Reading(Generic[T]):
         selection: what to read.
         limit: how many events at most; None for all.
         unfold: turns a page into what is given.
+
+    Raises:
+        ValueError: the limit is negative.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Reading(Generic[T]):
         limit: int | None,
         unfold: Callable[[list[StoredEvent]], Iterable[T]],
     ) -> None:
+        if limit is not None and limit < 0:
+            raise ValueError(f"a limit is 0 or more, not {limit!r}")
         self._pages: Final = _Pages(read, selection, limit)
         self._generator: Final = _unfolded(self._pages, unfold)
 

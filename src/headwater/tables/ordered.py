@@ -9,6 +9,7 @@ from typing import ClassVar, TypeVar
 from headwater.errors import IncomparableKey
 from headwater.tables.content import TableKind
 from headwater.tables.match import Prefix, Span
+from headwater.tables.query import check_limit
 from headwater.tables.table import Table
 from headwater.tables.table_reader import TableReader
 
@@ -62,6 +63,7 @@ class OrderedReader(TableReader[Row]):
 
         Raises:
             IncomparableKey: an end can't be compared with the table's keys.
+            ValueError: the limit is negative.
         """
         return self._within(Span(low, high, (True, False)), limit, reverse=reverse)
 
@@ -75,6 +77,7 @@ class OrderedReader(TableReader[Row]):
 
         Raises:
             IncomparableKey: the prefix can't be compared with the table's keys.
+            ValueError: the limit is negative.
         """
         return self._within(Prefix(prefix).span() or Span(), limit, reverse=reverse)
 
@@ -87,6 +90,7 @@ class OrderedReader(TableReader[Row]):
         rows, order = content.rows, content.order
         if order is None:
             raise TypeError("this table has no order")  # nobody gets here by the public way
+        check_limit(limit)
         with content.lock:
             order.sort(rows)
             try:

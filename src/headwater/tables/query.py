@@ -129,7 +129,12 @@ class Query(Generic[Row]):
             return content.of_keys(order.within(self._span or Span(), most, reverse=reverse))
 
     def find(self, limit: int | None = None, *, reverse: bool = False) -> list[Row]:
-        """The rows that are meant, at most so many."""
+        """The rows that are meant, at most so many.
+
+        Raises:
+            ValueError: the limit is negative.
+        """
+        check_limit(limit)
         if limit is None:
             return list(filter(self.test, self.candidates(reverse=reverse)))
         some = self.candidates(reverse=reverse, most=limit + _FIRST_LOOK)
@@ -137,6 +142,16 @@ class Query(Generic[Row]):
         if len(found) == limit or len(some) < limit + _FIRST_LOOK:
             return found
         return list(islice(filter(self.test, self.candidates(reverse=reverse)), limit))
+
+
+def check_limit(limit: int | None) -> None:
+    """Look at how many rows somebody wants at most; None for all.
+
+    Raises:
+        ValueError: fewer than none.
+    """
+    if limit is not None and limit < 0:
+        raise ValueError(f"a limit is 0 or more, not {limit!r}")
 
 
 def _sorted(rows: list[Row], content: Content[Row], *, reverse: bool) -> list[Row]:

@@ -109,6 +109,7 @@ class Reader(Generic[Row]):
 
         Raises:
             UnknownField: rows have no such field.
+            ValueError: the limit is negative.
         """
         return Query(self._content, rows).find(limit, reverse=reverse)
 

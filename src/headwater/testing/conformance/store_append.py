@@ -125,12 +125,13 @@ class AppendSuite(StoreSuite):
     @on_store
     async def test_one_stream_that_does_not_fit_keeps_all_from_being_appended(self, store: EventStore) -> None:
         await store.append("b", [Deposited(1)])
-        parts = [StreamAppend("a", [Deposited(1)], 0), StreamAppend("b", [Enrolled("new", "new")], 0)]
-        with pytest.raises(WrongExpectedVersion) as caught:
-            await store.append_streams(parts)
-        assert caught.value.stream == "b"
-        assert await store.head() == 1
-        assert await store.stream_info("a") is None
+        for wrong in (0, 2, Expected.NO_STREAM):
+            parts = [StreamAppend("a", [Deposited(1)], 0), StreamAppend("b", [Enrolled("new", "new")], wrong)]
+            with pytest.raises(WrongExpectedVersion) as caught:
+                await store.append_streams(parts)
+            assert (caught.value.stream, caught.value.actual) == ("b", 1)
+            assert await store.head() == 1
+            assert await store.stream_info("a") is None
         assert (await store.append("a", [Enrolled("new", "new")], expected=0)).position == 2
         await check_log(store)
 
@@ -232,6 +233,7 @@ class AppendSuite(StoreSuite):
         four: list[object] = [Deposited(1), Deposited(2), Deposited(3), Deposited(4)]
         attempts: list[tuple[str, list[object], list[UUID], tuple[str, ...], UUID]] = [
             ("s", [Deposited(9)], [a], (), a),  # other content, and a part of a batch
+            ("s", [Deposited(1), Deposited(2), Deposited(9)], [a, b, c], (), c),  # other content alone
             ("s", [Deposited(1)], [a], (), a),  # a batch's beginning
             ("s", [Deposited(3)], [c], (), c),  # its end
             ("s", [Deposited(1), Deposited(3)], [a, c], (), a),  # not all of it

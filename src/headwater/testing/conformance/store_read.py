@@ -6,6 +6,7 @@ import asyncio
 import random
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,15 @@ class ReadSuite(StoreSuite):
             page = await store.page(selection, limit)
             assert page.head == len(log)
             assert page.events == _filtered(selection, log)[:limit], selection
+
+    @pytest.mark.row("ES-07")
+    @on_store
+    async def test_a_limit_is_not_negative(self, store: EventStore) -> None:
+        await store.append("s", [Deposited(1)])
+        for read in (store.read_all, store.raw_all, partial(store.read_stream, "s"), partial(store.raw_stream, "s")):
+            with pytest.raises(ValueError, match="a limit is 0 or more, not -1"):
+                read(limit=-1)
+        assert [event async for event in store.read_all(limit=0)] == []
 
     @pytest.mark.row("ES-07")
     @on_store
