@@ -2,7 +2,8 @@
 
 An event is done when its step is stored and the commands of the instance are dispatched and that is stored too. If
 the process dies in between, the event comes again. It is recognised by its place in the last step, and what is left
-of its commands is dispatched again under the same identifiers, so that each has one effect.
+of its commands is dispatched again under the same identifiers, so that each has one effect. That a command had none is
+stored in such a way that it never has one afterwards: another node may have dispatched it as well, at the same time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -229,20 +231,21 @@ class ManagerInstance(GenServer):
             command: Command | None = None
             try:
                 command = self._surroundings.commands.decode(outgoing.command)
-                reaction, error = await self._dispatch(outgoing, command)
+                reaction, error, void = await self._dispatch(outgoing, command)
                 left.popleft()
                 settled.append(Settled(outgoing.id, error))
-                draft = self._answered(outgoing, reaction, error, tuple(left), settled)
+                draft = self._answered(outgoing, reaction, error, tuple(left), settled, void=void)
             except Exception as error:  # noqa: BLE001 - whatever it is, the policy decides
                 await self._command_failed(outgoing, command, error, settled)
                 return
             if draft is not None:
-                await self._store(draft)
+                await self._store(draft, outgoing.id if void else None)
                 return
         trigger = Trigger.command(self._log.last.pending[-1])
         await self._store(self._log.next().changed(trigger, "settled", settled=settled))
 
-    async def _dispatch(self, outgoing: Outgoing, command: Command) -> tuple[Reaction, str | None]:
+    async def _dispatch(self, outgoing: Outgoing, command: Command) -> tuple[Reaction, str | None, bool]:
+        """How the instance reacts to the command's end, why it was rejected, and whether it had no effect."""
         metadata = {BECAUSE: str(outgoing.because), MANAGER: self._kind.category, INSTANCE: self._id}
         try:
             committed = await self._surroundings.dispatch(
@@ -253,8 +256,8 @@ class ManagerInstance(GenServer):
                 timeout=self._kind.timeout,
             )
         except Rejected as rejection:
-            return self._log.manager.react_to_rejection(command, rejection), str(rejection) or "rejected"
-        return self._log.manager.react_to_acceptance(command, committed), None
+            return self._log.manager.react_to_rejection(command, rejection), str(rejection) or "rejected", True
+        return self._log.manager.react_to_acceptance(command, committed), None, not committed.events
 
     def _answered(
         self,
@@ -263,12 +266,14 @@ class ManagerInstance(GenServer):
         error: str | None,
         left: tuple[Outgoing, ...],
         settled: list[Settled],
+        *,
+        void: bool,
     ) -> Draft | None:
-        """The step upon how a command ended, if the instance has something to do about it."""
-        if reaction.ignored:
-            return None
-        kind = "accepted" if error is None else "rejected"
+        """The step upon how a command ended, if the instance has something to do about it, or it had no effect."""
         trigger = Trigger.command(outgoing)
+        if reaction.ignored:
+            return self._log.next().changed(trigger, "settled", pending=left, settled=settled) if void else None
+        kind = "accepted" if error is None else "rejected"
         return self._log.next().reacted(self._log.manager, reaction, trigger, kind, pending=left, settled=settled)
 
     async def _command_failed(
@@ -294,8 +299,8 @@ class ManagerInstance(GenServer):
 
     # --- both ------------------------------------------------------------------------------------------------
 
-    async def _store(self, draft: Draft) -> None:
-        await self._log.append(draft)
+    async def _store(self, draft: Draft, void: UUID | None = None) -> None:
+        await self._log.append(draft, void)
         self._attempts = 0
 
     def _failure(
