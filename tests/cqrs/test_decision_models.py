@@ -28,6 +28,7 @@ from headwater import (
     evolve,
 )
 from headwater.cqrs.decision import Options
+from headwater.cqrs.foreign_appends import ForeignAppends
 from headwater.cqrs.lanes import Lanes
 from headwater.cqrs.model_decisions import ModelDecisions
 from headwater.errors import (
@@ -262,7 +263,8 @@ def test_concurrent_decisions_are_serializable(
 
     async def main() -> None:
         async with school(url) as app:
-            executors = [ModelDecisions(app.store) for _ in range(nodes)]
+            foreign = ForeignAppends(lambda _stream, _version: False)
+            executors = [ModelDecisions(app.store, foreign) for _ in range(nodes)]
             for course in "abc":
                 await app.dispatch(Open(course, rng.randint(1, 4)))
             records = [Client() for _ in range(clients)]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from random import Random
+from uuid import uuid4
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headwater import Aggregate, Application, Command, Committed, DecisionModel, Event, Rejected, decide, evolve
+from headwater.cqrs.aggregate_process import AggregateProcess
 from headwater.errors import ConflictNotResolved
 
 
@@ -139,3 +142,81 @@ def _possible(command: Command, log: Sequence[object]) -> bool:
         return amounts[command.purse] + command.amount >= 0
     assert isinstance(command, Transfer)
     return amounts[command.source] >= command.amount
+
+
+async def _is_answered_by_the_log(application: Application, purse: str) -> None:
+    """What is in the purse can be taken out, and no more: its aggregate in memory knows what the log knows."""
+    await application.store.stands_at("any", 0)  # answered behind all that was submitted before
+    inside = (await application.state(Purse, purse)).amount
+    with pytest.raises(Rejected):
+        await application.dispatch(Pay(purse, -inside - 1))
+    if inside:
+        assert (await application.dispatch(Pay(purse, -inside), attempts=2)).events == (Paid(purse, -inside),)
+
+
+@pytest.mark.row("BC-14")
+def test_an_aggregate_hears_of_what_a_model_has_stored_for_a_caller_that_gave_up(tmp_path: Path) -> None:
+    """After each number of turns of the event loop."""
+    taken = Counter[bool]()
+
+    async def main() -> None:
+        url = f"sqlite:///{tmp_path}/purses.db"
+        async with Application("p", store=url, aggregates=[Purse], models=[Transfers]) as application:
+            await application.dispatch(Pay("a", 1_000))
+            for turns in range(60):
+                target = f"b{turns}"
+                with pytest.raises(Rejected):
+                    await application.dispatch(Pay(target, -1))
+                transfer = asyncio.ensure_future(application.dispatch(Transfer("a", target, 5)))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                transfer.cancel()
+                await asyncio.wait([transfer])
+                taken[transfer.cancelled()] += 1
+                await _is_answered_by_the_log(application, target)
+
+    asyncio.run(main())
+    assert taken[True] > 5
+
+
+@pytest.mark.row("CM-09")
+@pytest.mark.parametrize("identified", [False, True])
+def test_the_successor_of_a_killed_aggregate_knows_what_that_has_left_behind(tmp_path: Path, identified: bool) -> None:
+    """Likewise."""
+
+    async def main() -> None:
+        url = f"sqlite:///{tmp_path}/purses.db"
+        async with Application("p", store=url, aggregates=[Purse]) as application:
+            for turns in range(40):
+                purse = f"p{turns}"
+                await application.dispatch(Pay(purse, 1))
+                ids = [uuid4() if identified else None for _ in "123"]
+                answers = [asyncio.ensure_future(application.dispatch(Pay(purse, 1), id=id_)) for id_ in ids]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                application.system.named(AggregateProcess, Purse.stream_of(purse)).kill()
+                with pytest.raises(Rejected):
+                    await application.dispatch(Pay(purse, -100))  # it has a successor now
+                await asyncio.wait(answers)
+                await _is_answered_by_the_log(application, purse)
+
+    asyncio.run(main())
+
+
+@pytest.mark.row("BC-14")
+def test_what_waits_for_a_busy_aggregate_is_decided_upon_what_models_have_stored_meanwhile() -> None:
+    """The command was sent to the aggregate before it was told of the transfer, and is decided after that."""
+
+    async def main() -> None:
+        async with Application("p", store="memory://", aggregates=[Purse], models=[Transfers]) as application:
+            await application.dispatch(Pay("a", 9))
+            with pytest.raises(Rejected):
+                await application.dispatch(Pay("b", -1))
+            process = application.system.named(AggregateProcess, Purse.stream_of("b")).process
+            process.suspend()
+            paid = asyncio.ensure_future(application.dispatch(Pay("b", -5), attempts=2))
+            await application.dispatch(Transfer("a", "b", 5))
+            process.resume()
+            assert (await paid).events == (Paid("b", -5),)
+
+    asyncio.run(main())

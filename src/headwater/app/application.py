@@ -245,7 +245,7 @@ class Application(
         aggregates = LiveAggregates(self._system, store, self._max_live)
         return Dispatcher(
             aggregates,
-            ModelDecisions(store, aggregates.written),
+            ModelDecisions(store, aggregates.foreign),
             self._commands,
             IdSource(self._clock.wall),
             self._clock,

@@ -12,9 +12,10 @@ for its first event, in turn with the appends; commands behind it wait meanwhile
 log has it, the command is answered as it was the first time. Between question and append nobody else can have brought
 it in, or the append would meet a conflict, and the question is asked again.
 
-Where other writers may append to the log, a decision that appends nothing (a rejection, say) is no news to the log, and
-would never meet a conflict. So the log is asked, in turn with the appends, whether the stream is still at the version
-that was decided upon; if not, that is a conflict like any other. What is decided in one turn shares one round trip.
+Where others may append to the stream (other applications, or decision models at this moment), a decision that appends
+nothing, such as a rejection, would never meet a conflict. So the log is asked, in turn with the appends, whether the
+stream is still at the version that was decided upon; if not, that is a conflict like any other. What is decided in one
+turn shares one round trip.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from typing import Final
 
 from headwater.cqrs.committed import Committed, CommittedState
 from headwater.cqrs.decision import DEFAULT, Decision, Options, command_failed, lifespan_after
+from headwater.cqrs.foreign_appends import ForeignAppends
 from headwater.cqrs.recalling import recall
 from headwater.cqrs.resident import Resident
 from headwater.cqrs.snapshotting import Snapshotting
@@ -74,6 +76,7 @@ class AggregateProcess(GenServer):
         id: str,  # noqa: A002 - the field's term
         resident: Resident,
         save: Callable[[Snapshot], None],
+        foreign: ForeignAppends,
     ) -> None:
         """Load the aggregate from its stream."""
         self._store = store
@@ -85,6 +88,8 @@ class AggregateProcess(GenServer):
         self._id = id
         self._stream = kind.stream_of(id)
         self._shared = store.adapter.capabilities.many_writers
+        self._foreign = foreign
+        self._cell.cleanups = [*(self._cell.cleanups or ()), self._end]
         self._snapshots = Snapshotting(kind, self._stream, save)
         self._decisions: deque[Decision] = deque()
         self._undecided: deque[Decision] = deque()
@@ -163,6 +168,7 @@ class AggregateProcess(GenServer):
 
     async def refresh(self, version: Version) -> None:
         """Read the stream up to a version that somebody else has brought it to, before anything else is decided."""
+        self._foreign.heard(self._stream)
         if self._version < version and not self._recovering:
             self._recovering = True
             await self.recover()
@@ -185,11 +191,16 @@ class AggregateProcess(GenServer):
             await self.recover()
             await self._finish()
 
+    def _end(self) -> None:
+        """The process has ended, perhaps by a kill: what comes to be known after that makes it decide nothing more."""
+        self._undecided.clear()
+        self._foreign.gone(self._stream)
+
     # --- deciding --------------------------------------------------------------------------------------------
 
     def _decide(self, decision: Decision) -> None:
         self._execute(decision)
-        if self._shared and decision.append is None:
+        if decision.append is None and (self._shared or self._stream in self._foreign):
             self._ask(decision)
 
     def _execute(self, decision: Decision) -> None:

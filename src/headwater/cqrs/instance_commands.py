@@ -91,3 +91,8 @@ class InstanceCommands:
 def refusal(answer: Answer) -> str | None:
     """Why a command had no effect; None if it had."""
     return str(answer) or "rejected" if isinstance(answer, Rejected) else None
+
+
+def is_void(answer: Answer) -> bool:
+    """Whether a command had no effect, which is stored in such a way that it never has one afterwards."""
+    return isinstance(answer, Rejected) or not answer.events

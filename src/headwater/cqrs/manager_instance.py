@@ -2,20 +2,22 @@
 
 An event is done when its step is stored and the commands of the instance are dispatched and that is stored too. If
 the process dies in between, the event comes again. It is recognised by its place in the last step, and what is left
-of its commands is dispatched again under the same identifiers, so that each has one effect.
+of its commands is dispatched again under the same identifiers, so that each has one effect. That a command had none is
+stored in such a way that it never has one afterwards: another node may have dispatched it as well, at the same time.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
 from headwater.cqrs.failure import Failure, Resolution, RetryIn
-from headwater.cqrs.instance_commands import InstanceCommands
+from headwater.cqrs.instance_commands import InstanceCommands, is_void
 from headwater.cqrs.manager_log import InstanceLog
 from headwater.cqrs.manager_step import Draft, Settled, StepBuilder, Trigger
 from headwater.cqrs.outgoing import Outgoing
@@ -148,13 +150,13 @@ class ManagerInstance(GenServer):
             self._log.roll_back()
             raise
         if draft is not None:
-            await self._store_replayed(draft)
+            await self._store_replayed(draft, outgoing.id if is_void(answer) else None)
         elif isinstance(answer, Rejected):
             raise answer
 
-    async def _store_replayed(self, draft: Draft) -> None:
+    async def _store_replayed(self, draft: Draft, void: UUID | None) -> None:
         try:
-            await self._store(draft)
+            await self._store(draft, void)
         except StoreError as error:
             self._rest_after_outage(error)
             raise
@@ -274,14 +276,18 @@ class ManagerInstance(GenServer):
                 answer = await self._commands.dispatch(outgoing, command)
                 left.popleft()
                 draft = self._commands.answered(outgoing, command, answer, tuple(left), settled)
+                if draft is None and is_void(answer):
+                    draft = self._settled(outgoing, tuple(left), settled)
             except Exception as error:  # noqa: BLE001 - whatever it is, the policy decides
                 await self._command_failed(outgoing, command, error, settled)
                 return
             if draft is not None:
-                await self._store(draft)
+                await self._store(draft, outgoing.id if is_void(answer) else None)
                 return
-        trigger = Trigger.command(self._log.last.pending[-1])
-        await self._store(self._log.next().changed(trigger, "settled", settled=settled))
+        await self._store(self._settled(self._log.last.pending[-1], (), settled))
+
+    def _settled(self, outgoing: Outgoing, left: Sequence[Outgoing], settled: list[Settled]) -> Draft:
+        return self._log.next().changed(Trigger.command(outgoing), "settled", pending=left, settled=settled)
 
     async def _command_failed(
         self, outgoing: Outgoing, command: Command | None, error: Exception, settled: list[Settled]
@@ -306,8 +312,8 @@ class ManagerInstance(GenServer):
 
     # --- both ------------------------------------------------------------------------------------------------
 
-    async def _store(self, draft: Draft) -> None:
-        await self._log.append(draft)
+    async def _store(self, draft: Draft, void: UUID | None = None) -> None:
+        await self._log.append(draft, void)
         self._attempts = 0
 
     def _failure(

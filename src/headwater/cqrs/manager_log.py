@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
+from headwater.cqrs.command_ids import derived_id
 from headwater.cqrs.manager_step import Draft, StepBuilder, StepTaken, first_step, restored
 from headwater.cqrs.process_manager import ProcessManager
 from headwater.cqrs.surroundings import Surroundings
+from headwater.sourcing.event_ids import event_id
 from headwater.store.appending import StreamAppend
 from headwater.store.store import EventStore
 
@@ -79,16 +84,26 @@ class InstanceLog:
         """Makes the next step."""
         return StepBuilder(self.last, self._surroundings.commands, self._surroundings.now())
 
-    async def append(self, draft: Draft) -> None:
+    async def append(self, draft: Draft, void: UUID | None = None) -> None:
         """Store a step with its timers, all or nothing.
+
+        Args:
+            draft: the step.
+            void: a command that had no effect, as the step says. It never has one from then on, whoever dispatches it,
+                such as a node that doesn't know yet that another one goes on in its place: the step gets the identifier
+                that the command's first event would have.
 
         Raises:
             WrongExpectedVersion: somebody else has stored one, which this one doesn't know of.
+            DuplicateEvent: the command had an effect after all, or somebody else has stored that it had none.
             StoreError: it can't be stored.
         """
         step = StreamAppend(self._stream, [draft.step], expected=self._version)
+        parts = [*draft.timers, step]
+        if void is not None:
+            parts = [*_identified(draft.timers, void), _standing_for(step, void)]
         await self._surroundings.store.append_streams(
-            [*draft.timers, step],
+            parts,
             causation=None if draft.trigger is None else draft.trigger.id,
             correlation=None if draft.trigger is None else draft.trigger.correlation,
         )
@@ -96,3 +111,13 @@ class InstanceLog:
         self.last = draft.step
         if draft.timers:
             self._surroundings.wake_timers()
+
+
+def _standing_for(step: StreamAppend, command: UUID) -> StreamAppend:
+    return msgspec.structs.replace(step, ids=[event_id(command.bytes, 0)])
+
+
+def _identified(parts: Iterable[StreamAppend], command: UUID) -> Iterator[StreamAppend]:
+    """All parts of an append have identifiers, or none has."""
+    for part in parts:
+        yield msgspec.structs.replace(part, ids=[derived_id(command, part.stream, n) for n in range(len(part.events))])

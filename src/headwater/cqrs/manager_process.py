@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -79,15 +80,32 @@ class ManagerProcess(GenServer):
         self._subscription: ProcessSubscription | None = None
         self._failure: str | None = None
         self.query = query_of(surroundings.store, kind)
+        self.send_after(self._kind.idle, _SWEEP)
         self.then(ManagerProcess.subscribe)
 
-    async def subscribe(self) -> None:
-        """Begin to read; wait while another node does."""
+    def subscribe(self) -> None:
+        """Begin to read as soon as no other node does; meanwhile whatever else it is asked has its turn."""
+        subscribing = self._cell.node.loop.create_task(self._subscribe())
+        self._cell.cleanups = [
+            *(self._cell.cleanups or ()),
+            partial(self._cell.node.detach, subscribing, self._cell.label),
+        ]
+
+    def not_subscribed(self, error: Exception) -> None:
+        """It could not begin: end, and be started again."""
+        raise error
+
+    async def _subscribe(self) -> None:
+        try:
+            await self._become_the_reader()
+        except Exception as error:  # noqa: BLE001 - the process raises it
+            self.pid.cast(ManagerProcess.not_subscribed, error)
+
+    async def _become_the_reader(self) -> None:
         store, name = self._surroundings.store, subscription_of(self._kind)
         await self._take_over(name)
         options = SubscriptionOptions(name=name, query=self.query, max_unacknowledged=MAX_OUTSTANDING)
         await store.subscribe_process(self.pid, options, start_from=self._kind.start_from)
-        self.send_after(self._kind.idle, _SWEEP)
 
     async def handle_info(self, message: object) -> None:
         """Handle what comes from the log, and what becomes of the instances."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 from uuid import UUID
 
 from headwater.cqrs.committed import Committed
 from headwater.cqrs.decision import Options, command_failed
+from headwater.cqrs.foreign_appends import ForeignAppends
 from headwater.cqrs.lanes import Lanes
 from headwater.cqrs.spans import EXECUTE, POPULATE
 from headwater.errors import (
@@ -38,14 +40,12 @@ class ModelDecisions:
 
     Args:
         store: the log.
-        written: told of each stream that was written to, and its version, before the command is answered.
+        foreign: is told of each append.
     """
 
-    def __init__(
-        self, store: EventStore, written: Callable[[str, Version], None] = lambda _stream, _version: None
-    ) -> None:
+    def __init__(self, store: EventStore, foreign: ForeignAppends) -> None:
         self._store = store
-        self._written = written
+        self._foreign = foreign
         self._lanes = Lanes()
 
     async def execute(
@@ -68,12 +68,11 @@ class ModelDecisions:
         tags = [tag for item in query.items for tag in item.tags]
         async with self._lanes.hold(tags):
             for _ in range(options.attempts):
-                attempt = _Attempt(self._store, kind, command, context, query, identified=options.identified)
+                attempt = _Attempt(
+                    self._store, self._foreign, kind, command, context, query, identified=options.identified
+                )
                 with suppress(ConditionFailed, DuplicateEvent):
-                    committed = await attempt.run()
-                    for stream, version in attempt.written:
-                        self._written(stream, version)
-                    return committed
+                    return await attempt.run()
         raise ConflictNotResolved(
             f"{type(command).__qualname__} was decided {options.attempts} times, and each time the events of its scope "
             f"had changed before it could be stored: {one_of(tags)}"
@@ -86,6 +85,7 @@ class _Attempt:
     def __init__(
         self,
         store: EventStore,
+        foreign: ForeignAppends,
         kind: type[DecisionModel[Command]],
         command: Command,
         context: Context,
@@ -94,12 +94,12 @@ class _Attempt:
         identified: bool,
     ) -> None:
         self._store = store
+        self._foreign = foreign
         self._kind = kind
         self._command = command
         self._context = context
         self._query = query
         self._identified = identified
-        self.written: list[tuple[str, Version]] = []
 
     async def run(self) -> Committed:
         """Read, decide, append.
@@ -120,8 +120,9 @@ class _Attempt:
             return Committed(self._kind.category, Version(0), head, ())
         parts = self._parts(model, events)
         condition = AppendCondition(self._query, after=head)
-        appended = await self._store.submit_streams(parts, context=self._context, condition=condition).answer
-        self.written = [(part.stream, appended.version_of(part.stream)) for part in parts]
+        append = self._store.submit_streams(parts, context=self._context, condition=condition)
+        self._foreign.follow(append)
+        appended = await asyncio.shield(append.answer)  # it goes on when nobody waits for it any more
         stored = tuple(cast("Event", event) for part in parts for event in part.events)
         return Committed(appended.stream, appended.version, appended.position, stored)
 

@@ -69,8 +69,9 @@ class ProcessManager(StoredState):
 
     Each step of an instance, that is its state, its commands and its timers, is stored in one transaction. Its commands
     are dispatched after that, one after the other, each with an identifier that depends only on what led to it; so
-    after a crash they are dispatched again and have one effect. Then the next event comes. Events of one instance come
-    in the order of the log; other instances have queues of their own and don't wait for it.
+    after a crash they are dispatched again and have one effect. One that was rejected, or had nothing to do, has none
+    after that is stored, also if another node has dispatched it at the same time. Then the next event comes. Events of
+    one instance come in the order of the log; other instances have queues of their own and don't wait for it.
 
     Args of a class statement:
         name: what it is called in the log and in the metadata of its commands' events, and what the names of its

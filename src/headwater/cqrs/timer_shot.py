@@ -11,8 +11,17 @@ from headwater.cqrs.failure import HOPELESS
 from headwater.cqrs.pause import pause
 from headwater.cqrs.surroundings import Surroundings
 from headwater.cqrs.timer_events import TimerFired, TimerScheduled, TimerSettled, timer_stream
-from headwater.errors import HeadwaterError, InternalError, Rejected, StoreClosed, StoreError, WrongExpectedVersion
+from headwater.errors import (
+    DuplicateEvent,
+    HeadwaterError,
+    InternalError,
+    Rejected,
+    StoreClosed,
+    StoreError,
+    WrongExpectedVersion,
+)
 from headwater.runtime.backoff import Backoff
+from headwater.sourcing.event_ids import event_id
 from headwater.store.model import Recorded
 
 ATTEMPTS: Final = 10
@@ -21,6 +30,7 @@ ATTEMPTS: Final = 10
 TIMEOUT: Final = 30.0
 """Seconds that each try may take."""
 
+_REJECTED: Final = "rejected"
 _BACKOFF: Final = Backoff(0.1, 30.0)
 _log: Final = logging.getLogger("headwater.cqrs")
 
@@ -94,7 +104,7 @@ class Shot:
             try:
                 await self._dispatch_once(found, scheduled)
             except Rejected as rejection:
-                return f"rejected: {rejection}"
+                return f"{_REJECTED}: {rejection}"
             except HeadwaterError as error:
                 if isinstance(error, HOPELESS) or attempt == ATTEMPTS - 1:
                     _log.error("the command of timer %s could not be dispatched: %s", self._id, error)
@@ -113,11 +123,20 @@ class Shot:
         )
 
     async def _settle(self, error: str | None, found: Recorded) -> None:
+        """Write down how it ended. A command that was rejected has no effect after that; see `InstanceLog.append`."""
+        rejected = error is not None and error.startswith(_REJECTED)
+        try:
+            await self._note(error, found, [event_id(self._id.bytes, 0)] if rejected else None)
+        except DuplicateEvent:  # another node has dispatched it as well, and there it had its effect
+            await self._note(None, found, None)
+
+    async def _note(self, error: str | None, found: Recorded, ids: list[UUID] | None) -> None:
         with suppress(WrongExpectedVersion):  # another node has done the same
             await self._surroundings.store.append(
                 found.stream,
                 [TimerSettled(self._id, error)],
                 expected=2,
+                ids=ids,
                 causation=found.id,
                 correlation=found.correlation,
             )
