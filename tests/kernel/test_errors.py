@@ -1,5 +1,6 @@
 """The error tree."""
 
+import copy
 import importlib
 import inspect
 import pickle
@@ -7,6 +8,7 @@ import pkgutil
 import traceback
 from collections.abc import Iterator
 from types import ModuleType
+from uuid import UUID
 
 from headwater import errors
 
@@ -56,10 +58,46 @@ def test_an_error_is_called_by_the_place_that_it_is_imported_from() -> None:
     assert line == "headwater.errors.StoreClosed: the store is closed\n"
 
 
-def test_an_error_is_pickled_by_that_name_and_comes_back() -> None:
-    data = pickle.dumps(errors.StoreClosed("the store is closed"))
-    assert b"headwater.errors" in data
-    assert b"headwater.errors.store" not in data
-    back = pickle.loads(data)
-    assert type(back) is errors.StoreClosed
-    assert str(back) == "the store is closed"
+def _made(kind: type[Exception]) -> Exception:
+    """An error with something in each attribute."""
+    values = {"str": "a", "int": 7, "object": ("b", 8), "Sequence[UUID]": [UUID(int=9)], "str | None": "c"}
+    values |= {"int | None": 10, "UUID | None": UUID(int=11)}
+    if not inspect.isfunction(kind.__init__):
+        return kind("what was wrong")
+    given, named = [], {}
+    for parameter in list(inspect.signature(kind.__init__).parameters.values())[1:]:
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD):
+            given.append(values[str(parameter.annotation)])
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            named[parameter.name] = values[str(parameter.annotation)]
+    return kind(*given, **named)
+
+
+def test_an_error_is_pickled_by_that_name_and_comes_back_as_it_was() -> None:
+    for kind in _errors_in(errors).values():
+        error = _made(kind)
+        data = pickle.dumps(error)
+        back = pickle.loads(data)
+        assert f"headwater.errors\x94\x8c{chr(len(kind.__name__))}{kind.__name__}".encode("latin-1") in data
+        assert type(back) is kind
+        assert (str(back), back.args, vars(back)) == (str(error), error.args, vars(error))
+
+
+class Refused(errors.Rejected):
+    def __init__(self, amount: int, limit: int) -> None:
+        super().__init__(f"{amount} is more than {limit}", reason="limit", amount=amount)
+        self.limit = limit
+
+
+def test_an_application_s_own_error_comes_back_as_it_was_too() -> None:
+    error = Refused(5, 3)
+    error.add_note("seen by the clerk")
+    for back in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(back) is Refused
+        assert str(back) == "5 is more than 3"
+        assert (back.limit, back.reason, back.details, back.__notes__) == (
+            3,
+            "limit",
+            {"amount": 5},
+            ["seen by the clerk"],
+        )

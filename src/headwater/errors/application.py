@@ -1,5 +1,7 @@
 """Commands, queries, views and tenants."""
 
+from __future__ import annotations
+
 from headwater.errors.base import HeadwaterError
 
 

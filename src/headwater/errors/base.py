@@ -1,8 +1,26 @@
 """The base of all errors, and those that belong to no part alone."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 
 class HeadwaterError(Exception):
-    """Base of all errors that Headwater raises on purpose."""
+    """Base of all errors that Headwater raises on purpose.
+
+    It can be pickled, so that it comes out of another process as it was raised there, given that its attributes can be.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., object], tuple[object, ...]]:
+        return _restored, (type(self), self.args, vars(self))
+
+
+def _restored(kind: type[HeadwaterError], args: tuple[object, ...], attributes: dict[str, object]) -> HeadwaterError:
+    """An error as it was. Its `__init__` isn't run: it takes other arguments than those that are kept."""
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(attributes)
+    return error
 
 
 class InternalError(HeadwaterError):

@@ -1,5 +1,7 @@
 """Values to bytes and back."""
 
+from __future__ import annotations
+
 from headwater.errors.base import HeadwaterError
 
 

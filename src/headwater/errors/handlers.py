@@ -1,5 +1,7 @@
 """Event handlers, and the dead letters of theirs and of process managers."""
 
+from __future__ import annotations
+
 from headwater.errors.application import ApplicationError
 
 

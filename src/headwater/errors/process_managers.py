@@ -1,5 +1,7 @@
 """Process managers and timers."""
 
+from __future__ import annotations
+
 from headwater.errors.application import ApplicationError
 
 

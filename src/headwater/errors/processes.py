@@ -1,5 +1,7 @@
 """Processes and supervision."""
 
+from __future__ import annotations
+
 from headwater.errors.base import HeadwaterError
 
 

@@ -1,5 +1,7 @@
 """Publish and subscribe."""
 
+from __future__ import annotations
+
 from headwater.errors.base import HeadwaterError
 
 

@@ -1,5 +1,7 @@
 """Producers, consumers and pipelines."""
 
+from __future__ import annotations
+
 from headwater.errors.base import HeadwaterError
 
 

@@ -1,5 +1,7 @@
 """Named subscriptions of the event store."""
 
+from __future__ import annotations
+
 from headwater.errors.store import StoreError
 
 

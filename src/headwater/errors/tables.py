@@ -1,5 +1,7 @@
 """Tables in memory, and their files."""
 
+from __future__ import annotations
+
 from headwater.errors.base import HeadwaterError
 
 

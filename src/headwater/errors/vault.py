@@ -1,5 +1,7 @@
 """Personal fields and their keys."""
 
+from __future__ import annotations
+
 from headwater.errors.store import StoreError
 
 

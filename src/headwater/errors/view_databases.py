@@ -1,5 +1,7 @@
 """Views in a database."""
 
+from __future__ import annotations
+
 from headwater.errors.application import ApplicationError
 
 

@@ -150,7 +150,7 @@ class System:
             for process in reversed(list(self._running().processes)):
                 if isinstance(process, Process):
                     process.end(Exit.KILLED)  # those below a process that took too long
-        self._node = None
+            self._node = None
 
     async def _end(self, pid: Pid[object]) -> None:
         try:
