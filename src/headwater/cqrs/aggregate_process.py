@@ -199,11 +199,6 @@ class AggregateProcess(GenServer):
     # --- deciding --------------------------------------------------------------------------------------------
 
     def _decide(self, decision: Decision) -> None:
-        self._execute(decision)
-        if decision.append is None and (self._shared or self._stream in self._foreign):
-            self._ask(decision)
-
-    def _execute(self, decision: Decision) -> None:
         events: list[Event] = []
         try:
             if self._telemetry.listening:
@@ -223,9 +218,12 @@ class AggregateProcess(GenServer):
             decision.events = tuple(events)
             if decision.options.keep_state:
                 decision.state = copy.deepcopy(self._aggregate)
-            return
-        if events or not isinstance(decision.failure, Rejected):
+            if events:
+                return
+        if events or not isinstance(decision.failure, Rejected | None):
             self._start_recovery()
+        if decision.append is None and (self._shared or self._stream in self._foreign):
+            self._ask(decision)
 
     def _execute_observed(self, command: Command, events: list[Event]) -> None:
         with self._telemetry.span(EXECUTE, stream=self._stream, command=type(command).__qualname__) as span:
