@@ -220,6 +220,10 @@ class AggregateProcess(GenServer):
                 decision.state = copy.deepcopy(self._aggregate)
             if events:
                 return
+        self._decided_in_vain(decision, events)
+
+    def _decided_in_vain(self, decision: Decision, events: list[Event]) -> None:
+        """Nothing was appended, or it isn't sure: read the log if the state is spoilt, and doubt the answer."""
         if events or not isinstance(decision.failure, Rejected | None):
             self._start_recovery()
         if decision.append is None and (self._shared or self._stream in self._foreign):
