@@ -93,7 +93,7 @@ async def _under_load(folder: Path, events: int, clients: int, swaps: list[Swap]
 
 @pytest.mark.row("BC-03")
 def test_a_view_is_rebuilt_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asyncio.run(_under_load(tmp_path, 20_000, 10, _watch_swaps(monkeypatch)))
+    asyncio.run(_under_load(tmp_path, 60_000, 10, _watch_swaps(monkeypatch)))
 
 
 @pytest.mark.soak

@@ -108,9 +108,9 @@ def test_a_view_that_can_t_start_hears_of_new_events_no_more(
         async with await EventStore.open("memory://", codec) as store, System("views") as system:
             monkeypatch.setattr(EventStore, "head", failing)
             starting = (
-                system.start(SQLViewProcess, store, ServedView(Ledger), print, places)
+                system.start(SQLViewProcess, store, ServedView(Ledger), print, places, catch_up=True)
                 if in_database
-                else system.start(ViewProcess, store, ServedView(Balances), print)
+                else system.start(ViewProcess, store, ServedView(Balances), print, catch_up=True)
             )
             with pytest.raises(StartFailed, match="the disk is gone"):
                 await starting

@@ -92,9 +92,9 @@ class HandlerPipeline(Pipeline[Recorded]):
         else:
             # With more than one, none may have an event in hand that another could handle meanwhile: they ask for each
             # by itself. Where none ever waits, that would only cost time.
-            several = handler.concurrency > 1 and handler.may_wait()
+            several = Processors(handler.concurrency, max_demand=1)
             self.processors = (
-                Processors(handler.concurrency, max_demand=1) if several else Processors(1, max_demand=100)
+                several if several.concurrency > 1 and handler.may_wait() else Processors(1, max_demand=100)
             )
         super().__init__(source, name=f"{handler.subscription()} pipeline", dead_letters=_Parking(self, box))
 
