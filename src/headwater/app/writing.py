@@ -118,7 +118,8 @@ class WritingApplication(ApplicationBase):
         """
         if attempts < 1:
             raise ValueError(f"a command must be decided at least once, not {attempts} times")
-        check_id(id)
+        if id is not None:
+            check_id(id)
         keep_state = False
         if returning is None:
             pass  # most commands

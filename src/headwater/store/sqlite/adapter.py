@@ -300,8 +300,9 @@ class SqliteAdapter:
         self._pending -= len(settled.answers)
         for answer in settled.answers:
             work, outcome = answer.work, answer.outcome
-            failed = isinstance(outcome, HeadwaterError)
-            committed = committed or not (failed or (isinstance(work, Task) and work.quiet))
+            committed = committed or not (
+                isinstance(outcome, HeadwaterError) or (isinstance(work, Task) and work.quiet)
+            )
             work.resolve(outcome)
         if committed:
             self._watchers.ring()

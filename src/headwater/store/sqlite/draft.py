@@ -118,7 +118,9 @@ class Draft:
 
     def add(self, append: Append) -> Appended | StoreError:
         """Check the append against all that was added before it, and add it if its conditions hold."""
-        answered = self._answered_already(append)
+        answered = None
+        if append.follows is not None or append.idempotent:
+            answered = self._answered_already(append)
         if answered is None:
             answered = self._refusal(append)
         if answered is None:

@@ -262,17 +262,17 @@ class Writer:
     def _note(self, answers: list[Answer]) -> None:
         """Let the appends know what became of them, and count."""
         commits, appends, events, refused = self.statistics
-        failed = 0
         for answer in answers:
-            work, outcome = answer.work, answer.outcome
-            if appended := isinstance(outcome, Appended):
-                appends, events = appends + 1, events + outcome.count
-            elif isinstance(outcome, HeadwaterError):
-                failed += 1
+            work = answer.work
             if isinstance(work, Append):
-                work.failed = not appended
+                work.failed = not isinstance(answer.outcome, Appended)
                 work.follows = None  # it has been looked at; a chain of old appends must not be kept alive
-        self.statistics = Statistics(commits + (failed < len(answers)), appends, events, refused + failed)
+        counts = [answer.outcome.count for answer in answers if isinstance(answer.outcome, Appended)]
+        failed = 0
+        if len(counts) < len(answers):
+            failed = sum([isinstance(answer.outcome, HeadwaterError) for answer in answers])
+        committed = commits + (failed < len(answers))
+        self.statistics = Statistics(committed, appends + len(counts), events + sum(counts), refused + failed)
 
 
 def _weight(work: Work) -> tuple[int, int]:
