@@ -97,23 +97,33 @@ async def _run(source: Source, path: Path, *, limit: int | None, resume: bool, i
     """Run the demo and print its report."""
     application = venue(f"sqlite:///{path.absolute()}")
     async with application:
-        run = Run(application, source, in_flight)
-        after = await run.resume_after() if resume else -1
-        started = time.perf_counter()
-        try:
-            stopped = await _drive(application, source, run, after, limit)
-        except StorageFailed as error:
-            complain(str(error))
-            return End(1, unfinished=True)
-        if stopped is not None:
-            where = f"behind row {run.row:,}" if run.row >= 0 else "before the first command"
-            note(f"Stopped {where}. All that was answered is durable.")
-            return End(_SIGNALLED + stopped, unfinished=True)
-        seconds = time.perf_counter() - started
-        note("Reading the log again, to prove what it says …")
-        report = await make_report(application, source, run, seconds, after)
-    print_report(report, path)
-    return End(_verdict(report))
+        outcome = await _outcome(application, Run(application, source, in_flight), source, limit=limit, resume=resume)
+    if isinstance(outcome, StorageFailed):  # said last, behind what the application tells of while it closes
+        complain(str(outcome))
+        return End(1, unfinished=True)
+    if isinstance(outcome, End):
+        return outcome
+    print_report(outcome, path)
+    return End(_verdict(outcome))
+
+
+async def _outcome(
+    application: Application, run: Run, source: Source, *, limit: int | None, resume: bool
+) -> Report | End | StorageFailed:
+    """What a run has come to: its report, or why there is none."""
+    after = await run.resume_after() if resume else -1
+    started = time.perf_counter()
+    try:
+        stopped = await _drive(application, source, run, after, limit)
+    except StorageFailed as error:
+        return error
+    if stopped is not None:
+        where = f"behind row {run.row:,}" if run.row >= 0 else "before the first command"
+        note(f"Stopped {where}. All that was answered is durable.")
+        return End(_SIGNALLED + stopped, unfinished=True)
+    seconds = time.perf_counter() - started
+    note("Reading the log again, to prove what it says …")
+    return await make_report(application, source, run, seconds, after)
 
 
 def _verdict(report: Report) -> int:
