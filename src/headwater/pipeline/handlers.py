@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from headwater.pipeline.batch import BatchInfo
 from headwater.pipeline.dead_letters import DeadLetters
 from headwater.pipeline.message import Message
-from headwater.pipeline.options import Batcher, Processors, RateLimit, Retry
+from headwater.pipeline.options import Settings
 from headwater.pipeline.source import Source
 
 Data = TypeVar("Data")
 
 
-class Handlers(Protocol[Data]):
+class Handlers(Settings, Protocol[Data]):
     """A pipeline's settings and handlers; see `Pipeline`."""
-
-    processors: Processors
-    batchers: Mapping[str, Batcher]
-    retry: Retry
-    rate_limit: RateLimit | None
-    max_unacknowledged: int
-    shutdown: float
-    max_restarts: int
-    within: float
-    resubscribe_interval: float
 
     @property
     def name(self) -> str:
